@@ -1,0 +1,1 @@
+"""What the database is worth, and what is wrong with it."""

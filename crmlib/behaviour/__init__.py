@@ -1,0 +1,1 @@
+"""How customers buy, whether they still do, and what they are worth."""

@@ -1,0 +1,320 @@
+"""From tickets to purchase days, and from these to how each customer buys.
+
+A purchase day is a local date on which a customer bought: tickets of one day are one purchase, returns
+are netted. Returns of the same day lower its amount; a day of returns alone lowers the latest earlier
+purchase day, which ceases to be one if nothing is left of it. Nothing dated after `as_of_date` is read,
+so that the same steps, run with an earlier date, give an honest view of the past.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from crmlib.engine import Engine, Step
+
+BUYER_TICKETS = Step(
+    "buyer_tickets",
+    """
+SELECT i.customer_id, t.source, t.ticket_id, t.bought_at, t.bought_on, t.amount, t.discount, t.items,
+       t.channel, t.store_id,
+       coalesce(t.amount, 0) < 0 AS is_return
+FROM tickets AS t
+JOIN identities AS i ON i.source = t.record_source AND i.source_record_id = t.source_record_id
+WHERE t.bought_on <= $as_of_date AND coalesce(lower(t.status), '') NOT IN ('cancelled', 'canceled', 'voided')
+""",
+)
+
+PURCHASE_DAYS = Step(
+    "purchase_days",
+    """
+WITH days AS (
+    SELECT customer_id, bought_on,
+           sum(amount) AS amount,
+           count(*) FILTER (WHERE NOT is_return) AS tickets,
+           count(*) FILTER (WHERE is_return) AS returns
+    FROM buyer_tickets
+    GROUP BY customer_id, bought_on
+),
+settled AS (
+    SELECT customer_id, amount, tickets, returns,
+           max(CASE WHEN tickets > 0 THEN bought_on END) OVER (
+               PARTITION BY customer_id ORDER BY bought_on ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+           ) AS bought_on
+    FROM days
+)
+SELECT customer_id, bought_on, sum(amount) AS amount, sum(tickets) AS tickets
+FROM settled
+WHERE bought_on IS NOT NULL
+GROUP BY customer_id, bought_on
+HAVING sum(returns) = 0 OR sum(amount) > 0
+""",
+)
+
+PURCHASE_GAPS = Step(
+    "purchase_gaps",
+    """
+SELECT customer_id, bought_on, amount, tickets,
+       lag(bought_on) OVER (PARTITION BY customer_id ORDER BY bought_on) AS previous_on,
+       date_diff('day', lag(bought_on) OVER (PARTITION BY customer_id ORDER BY bought_on), bought_on) AS gap
+FROM purchase_days
+""",
+)
+
+# Regularity: closed-form estimate of a gamma shape from the mean and the mean logarithm of the gaps,
+# with its small-sample bias taken off (Louzada, Ramos, Ramos 2019, eq. 10; start by Minka 2002).
+PURCHASE_RHYTHM = Step(
+    "purchase_rhythm",
+    """
+WITH rhythm AS (
+    SELECT customer_id,
+           count(gap) AS frequency,
+           date_diff('day', min(bought_on), max(bought_on)) AS recency,
+           date_diff('day', min(bought_on), CAST($as_of_date AS DATE)) AS T,
+           CAST(avg(CASE WHEN gap IS NOT NULL THEN amount END) AS DOUBLE) AS monetary_value,
+           min(bought_on) AS first_purchase_date,
+           max(bought_on) AS last_purchase_date,
+           max(previous_on) AS previous_purchase_date,
+           sum(tickets) AS tickets,
+           sum(amount) AS amount,
+           CAST(coalesce(sum(CAST(ln(gap) AS DECIMAL(18, 12))), 0) AS DOUBLE) AS sum_log_itt,
+           median(gap) AS median_gap
+    FROM purchase_gaps
+    GROUP BY customer_id
+),
+spread AS (
+    SELECT *,
+           CASE WHEN frequency >= 3 THEN greatest(ln(recency / frequency) - sum_log_itt / frequency, 0.005) END AS s
+    FROM rhythm
+),
+shape AS (
+    SELECT *, (3 - s + sqrt((s - 3) * (s - 3) + 24 * s)) / (12 * s) AS k
+    FROM spread
+)
+SELECT customer_id, frequency, recency, T, monetary_value, first_purchase_date, last_purchase_date,
+       previous_purchase_date, tickets, amount, sum_log_itt, median_gap,
+       k - (3 * k - 2 * k / (3 * (1 + k)) - 4 * k / (5 * (1 + k) * (1 + k))) / frequency AS regularity
+FROM shape
+""",
+)
+
+TIMED_SOURCES = Step(
+    "timed_sources",
+    """
+WITH times AS (
+    SELECT source, hour(bought_at) * 60 + minute(bought_at) AS minutes
+    FROM buyer_tickets
+)
+SELECT source
+FROM times
+GROUP BY source
+HAVING count(DISTINCT minutes) > 2
+""",
+)
+
+PURCHASE_HABITS = Step(
+    "purchase_habits",
+    """
+WITH bought AS (
+    SELECT b.customer_id, b.store_id, t.source IS NOT NULL AS timed,
+           date_diff('day', DATE '1969-12-29', b.bought_on) % 7 + 1 AS weekday,  -- from a Monday
+           hour(b.bought_at AT TIME ZONE $timezone) AS hour_of_day
+    FROM buyer_tickets AS b
+    LEFT JOIN timed_sources AS t ON t.source = b.source
+    WHERE NOT b.is_return
+),
+habits AS (
+    SELECT customer_id, 'weekday' AS habit, CAST(weekday AS VARCHAR) AS choice FROM bought
+    UNION ALL
+    SELECT customer_id, 'daypart' AS habit,
+           CASE WHEN hour_of_day < 6 THEN 'night' WHEN hour_of_day < 12 THEN 'morning'
+                WHEN hour_of_day < 18 THEN 'afternoon' ELSE 'evening' END AS choice
+    FROM bought WHERE timed
+    UNION ALL
+    SELECT customer_id, 'store' AS habit, store_id AS choice FROM bought WHERE store_id IS NOT NULL
+),
+counted AS (
+    SELECT customer_id, habit, choice, count(*) AS times
+    FROM habits
+    GROUP BY customer_id, habit, choice
+),
+ranked AS (
+    SELECT customer_id, habit, choice,
+           row_number() OVER (PARTITION BY customer_id, habit ORDER BY times DESC, choice) AS place
+    FROM counted
+)
+SELECT customer_id,
+       CAST(max(CASE WHEN habit = 'weekday' THEN choice END) AS BIGINT) AS usual_weekday,
+       max(CASE WHEN habit = 'daypart' THEN choice END) AS usual_daypart,
+       max(CASE WHEN habit = 'store' THEN choice END) AS home_store_id
+FROM ranked
+WHERE place = 1
+GROUP BY customer_id
+""",
+)
+
+CHANNEL_SHARES = Step(
+    "channel_shares",
+    """
+WITH counted AS (
+    SELECT customer_id, channel, count(*) AS tickets
+    FROM buyer_tickets
+    WHERE NOT is_return AND channel IS NOT NULL
+    GROUP BY customer_id, channel
+),
+shares AS (
+    SELECT customer_id, channel, tickets / sum(tickets) OVER (PARTITION BY customer_id) AS share
+    FROM counted
+)
+SELECT customer_id, map(list(channel ORDER BY channel), list(share ORDER BY channel)) AS channel_shares
+FROM shares
+GROUP BY customer_id
+""",
+)
+
+CATEGORY_SHARES = Step(
+    "category_shares",
+    """
+WITH spent AS (
+    SELECT b.customer_id, p.category, sum(l.amount) AS amount
+    FROM buyer_tickets AS b
+    JOIN ticket_lines AS l ON l.source = b.source AND l.ticket_id = b.ticket_id
+    JOIN products AS p ON p.product_id = l.product_id
+    WHERE p.category IS NOT NULL
+    GROUP BY b.customer_id, p.category
+    HAVING sum(l.amount) > 0
+),
+shares AS (
+    SELECT customer_id, category,
+           CAST(amount AS DOUBLE) / CAST(sum(amount) OVER (PARTITION BY customer_id) AS DOUBLE) AS share
+    FROM spent
+)
+SELECT customer_id, map(list(category ORDER BY category), list(share ORDER BY category)) AS category_shares
+FROM shares
+GROUP BY customer_id
+""",
+)
+
+BASKETS = Step(
+    "baskets",
+    """
+SELECT customer_id,
+       CAST(avg(items) FILTER (WHERE NOT is_return) AS DOUBLE) AS basket_items,
+       CAST(avg(amount) FILTER (WHERE NOT is_return) AS DOUBLE) AS basket_amount,
+       CAST(sum(discount) AS DOUBLE) / nullif(CAST(sum(amount) + sum(discount) AS DOUBLE), 0) AS discount_share
+FROM buyer_tickets
+GROUP BY customer_id
+""",
+)
+
+PURCHASE_SUMMARY = Step(
+    "purchase_summary_made",
+    """
+SELECT r.customer_id, r.frequency, r.recency, r.T, r.monetary_value, r.first_purchase_date, r.last_purchase_date,
+       r.previous_purchase_date, r.tickets, r.amount, r.sum_log_itt, r.regularity, r.median_gap,
+       h.usual_weekday, h.usual_daypart, c.channel_shares, h.home_store_id, k.category_shares,
+       b.basket_items, b.basket_amount, b.discount_share
+FROM purchase_rhythm AS r
+LEFT JOIN purchase_habits AS h ON h.customer_id = r.customer_id
+LEFT JOIN channel_shares AS c ON c.customer_id = r.customer_id
+LEFT JOIN category_shares AS k ON k.customer_id = r.customer_id
+LEFT JOIN baskets AS b ON b.customer_id = r.customer_id
+""",
+)
+
+HOLDOUT_PURCHASES = Step(
+    "holdout_purchases",
+    """
+SELECT customer_id, count(*) AS purchases, sum(amount) AS amount, min(bought_on) AS next_purchase_date
+FROM purchase_days
+WHERE bought_on > $origin
+GROUP BY customer_id
+""",
+)
+
+CALIBRATION_AND_HOLDOUT = """
+SELECT r.customer_id, r.frequency, r.recency, r.T, r.monetary_value, r.last_purchase_date, r.sum_log_itt,
+       coalesce(h.purchases, 0) AS holdout_purchases,
+       CAST(coalesce(h.amount, 0) AS DOUBLE) AS holdout_amount,
+       date_diff('day', CAST($origin AS DATE), h.next_purchase_date) AS next_purchase_days
+FROM purchase_rhythm AS r
+LEFT JOIN holdout_purchases AS h ON h.customer_id = r.customer_id
+ORDER BY r.customer_id
+"""
+
+TICKETS_BY_BUYER = """
+SELECT CASE WHEN t.source_record_id IS NULL THEN 'anonymous' ELSE 'known customer' END AS buyer,
+       count(*) AS tickets,
+       count(*) FILTER (WHERE t.amount < 0) AS returns,
+       CAST(sum(t.amount) AS DOUBLE) AS amount
+FROM tickets AS t
+WHERE t.bought_on <= $as_of_date
+GROUP BY buyer
+ORDER BY buyer DESC
+"""
+
+RHYTHM_STEPS = (BUYER_TICKETS, PURCHASE_DAYS, PURCHASE_GAPS, PURCHASE_RHYTHM)
+HABIT_STEPS = (TIMED_SOURCES, PURCHASE_HABITS, CHANNEL_SHARES, CATEGORY_SHARES, BASKETS, PURCHASE_SUMMARY)
+
+
+def summarise_purchases(engine: Engine, as_of_date: date, timezone: str = "UTC") -> str:
+    """Summarise how each customer buys.
+
+    Parameters
+    ----------
+    engine : Engine
+        With tables tickets, identities and, for category shares, ticket_lines and products.
+    as_of_date : date
+        Nothing later is read.
+    timezone : str
+        In which the time of day is told.
+
+    Returns
+    -------
+    str
+        Name of a table with the columns of `purchase_summary`.
+    """
+    _run(engine, *RHYTHM_STEPS, *HABIT_STEPS, as_of_date=as_of_date, timezone=timezone)
+    return PURCHASE_SUMMARY.name
+
+
+def summarise_calibration_and_holdout(engine: Engine, origin: date, as_of_date: date) -> pd.DataFrame:
+    """What was known at an earlier date, and what came after it.
+
+    Parameters
+    ----------
+    engine : Engine
+        With tables tickets and identities.
+    origin : date
+        Last day that is known.
+    as_of_date : date
+        Last day of the holdout period.
+
+    Returns
+    -------
+    DataFrame
+        A row per customer who had bought by then: customer_id, frequency, recency, T, monetary_value,
+        last_purchase_date, sum_log_itt (as of `origin`); holdout_purchases (purchase days after it),
+        holdout_amount, next_purchase_days (days from `origin`, null if none).
+    """
+    _run(engine, BUYER_TICKETS, PURCHASE_DAYS, HOLDOUT_PURCHASES, as_of_date=as_of_date, origin=origin)
+    _run(engine, *RHYTHM_STEPS, as_of_date=origin)
+    return engine.frame(CALIBRATION_AND_HOLDOUT, origin=origin)
+
+
+def count_tickets_by_buyer(engine: Engine, as_of_date: date) -> pd.DataFrame:
+    """Count tickets of known customers and anonymous ones.
+
+    Returns
+    -------
+    DataFrame
+        Columns buyer, tickets, returns, amount; at most two rows.
+    """
+    return engine.frame(TICKETS_BY_BUYER, as_of_date=as_of_date)
+
+
+def _run(engine: Engine, *steps: Step, **values: Any) -> None:
+    for step in steps:
+        engine.run(step, **values)

@@ -1,0 +1,182 @@
+"""The `crm` command.
+
+Exit codes: 0 done; 2 the input or params are wrong; 3 a gate stopped the run; 4 another run holds
+the lock or was published first; 1 a defect of ours.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import crmlib
+from crmlib.errors import CrmError, InputError
+
+app = typer.Typer(
+    help="An analytic CRM workbench: parameterized notebooks, run in order, from raw exports to a report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where run folders lie.", envvar="CRM_RUNS_DIR")]
+ParamsFile = Annotated[Path, typer.Argument(metavar="PARAMS.yaml", help="The run's params.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A param in place of the file's, by dotted key.")
+]
+DEFAULT_RUNS = Path("runs")
+
+
+@app.command()
+def run(
+    params: ParamsFile,
+    until: Annotated[str | None, typer.Option(help="Stop after this notebook (number or name).")] = None,
+    overrides: Overrides = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="DATE", help="As-of date, YYYY-MM-DD.")] = None,
+    run_id: Annotated[str | None, typer.Option("--run-id", help="Id of the run.")] = None,
+    runs_dir: RunsDir = DEFAULT_RUNS,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    publish: Annotated[bool, typer.Option("--publish/--no-publish", help="Publish the run once complete.")] = True,
+) -> None:
+    """Run the notebooks in order and publish the report."""
+    from crmlib.pipeline import run_pipeline
+
+    outcome = run_pipeline(
+        params,
+        runs_dir,
+        overrides=_read_overrides(overrides),
+        as_of=_read_date(as_of),
+        run_id=run_id,
+        resume=resume,
+        until=until,
+        publish=publish,
+        tell=typer.echo,
+    )
+    typer.echo(outcome.sentence)
+    if outcome.status == "complete":
+        typer.echo(f"The report: {outcome.folder.report / 'index.html'}")
+
+
+@app.command()
+def check(params: ParamsFile, overrides: Overrides = None) -> None:
+    """Check params and sources without running anything; tells every problem at once."""
+    from crmlib.pipeline import check_notebook_params, list_notebooks, resolve_params
+    from crmlib.sources.staging import check_sources
+
+    settings = resolve_params(params, _read_overrides(overrides))
+    problems = check_notebook_params(settings, params, list_notebooks()) + check_sources(settings, params)
+    if problems:
+        raise InputError("\n".join(problems))
+    entities = sum(len(source.entities) for source in settings.sources.values())
+    typer.echo(f"{params} is in order: {len(settings.sources)} sources, {entities} entities.")
+
+
+@app.command()
+def status(runs_dir: RunsDir = DEFAULT_RUNS) -> None:
+    """List the runs, the newest last, and which one is published."""
+    from crmlib.runs import RunStore
+
+    store = RunStore(runs_dir)
+    latest = store.latest()
+    runs = store.all()
+    if not runs:
+        typer.echo(f"{runs_dir}: there are no runs yet.")
+    for folder in runs:
+        manifest = folder.manifest()
+        mark = "*" if latest is not None and folder.run_id == latest.run_id else " "
+        done = sum(room.get("status") in ("done", "skipped") for room in manifest["notebooks"].values())
+        base = f", base {manifest['base']}" if manifest["base"] else ""
+        typer.echo(
+            f"{mark} {folder.run_id}: {manifest['status']}, as of {manifest['as_of_date']}, {done} notebooks{base}"
+        )
+
+
+@app.command()
+def publish(run_id: Annotated[str, typer.Argument(metavar="RUN")], runs_dir: RunsDir = DEFAULT_RUNS) -> None:
+    """Publish a complete run."""
+    from crmlib.runs import RunStore
+
+    store = RunStore(runs_dir)
+    typer.echo(store.publish(store.get(run_id)))
+
+
+@app.command()
+def rollback(run_id: Annotated[str, typer.Argument(metavar="RUN")], runs_dir: RunsDir = DEFAULT_RUNS) -> None:
+    """Make a run the published one again that was published before."""
+    from crmlib.runs import RunStore
+
+    typer.echo(RunStore(runs_dir).rollback(run_id))
+
+
+@app.command()
+def prune(
+    keep: Annotated[int, typer.Option(min=0, help="Newest complete runs to keep beside the published one.")] = 10,
+    runs_dir: RunsDir = DEFAULT_RUNS,
+) -> None:
+    """Delete old runs and drafts; the published run and its base stay."""
+    from crmlib.runs import RunStore
+
+    deleted = RunStore(runs_dir).prune(keep)
+    typer.echo(f"Deleted: {', '.join(deleted)}." if deleted else "Nothing to delete.")
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the retailer's files are written.")],
+    people: Annotated[int, typer.Option(min=20, help="People in the synthetic retailer.")] = 4000,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same files.")] = 20261101,
+    and_run: Annotated[bool, typer.Option("--run", help="Then run the workbench on them.")] = False,
+    runs_dir: RunsDir = DEFAULT_RUNS,
+) -> None:
+    """Write a synthetic retailer of the Canary Islands, its truth apart; with --run, run the workbench on it."""
+    from crmlib.demo import write_retailer
+
+    params = Path("params/demo.yaml")
+    if and_run and directory.resolve() != (params.parent.parent / "demo").resolve():
+        raise InputError(
+            f"{directory}: {params} reads the folder demo/ beside it; write --run demo, or copy the params."
+        )
+    write_retailer(directory, people=people, seed=seed, progress=typer.echo)
+    typer.echo(f"The retailer's files are in {directory / 'data'}, the truth about them in {directory / 'truth'}.")
+    if and_run:
+        run(params, runs_dir=runs_dir)
+    else:
+        typer.echo("Next: crm run params/demo.yaml")
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"crmlib {crmlib.__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one sentence on stderr, never a traceback."""
+    try:
+        app(standalone_mode=True)
+    except CrmError as error:
+        sys.stdout.flush()
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+
+
+def _read_overrides(texts: list[str] | None) -> dict[str, Any]:
+    from crmlib.params import parse_override
+
+    return dict(parse_override(text) for text in texts or [])
+
+
+def _read_date(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise InputError(f"--as-of {text}: write a date such as 2026-11-01.") from None

@@ -1,0 +1,16 @@
+"""A synthetic retailer of the Canary Islands, written as its tools would write it, with the truth apart.
+
+columns     what a column of the making is: numpy arrays of text, numbers, dates
+chance      named streams of random numbers, weighted choices, numbers that look unrelated
+words       the word lists: names, streets, municipalities, stores, products
+people      who lives there: households, names, documents, ways to reach them
+holdings    which system knows whom, since when
+writing     how a value gets written: nicknames, lost accents, slips of the keyboard, formats
+shop, erp, loyalty    what each system's export says of a person
+rhythm      when each person buys: rate, regularity, dropout, season
+baskets     what is bought: tickets and their lines
+pos         the till's tables
+defects     wrong data, planted and noted
+files       CSV and Parquet, written piece by piece
+retailer    all of it in order: ``write_retailer``
+"""

@@ -1,0 +1,95 @@
+"""Named streams of random numbers, weighted choices, and numbers that look unrelated.
+
+Every part of the retailer draws from a stream of its own, so that a new part changes no other's draws.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from crmlib.demo.columns import Bools, Floats, Ints
+
+
+def stream(seed: int, name: str, first: int = 0) -> np.random.Generator:
+    """Random numbers of one part of the retailer.
+
+    Parameters
+    ----------
+    seed : int
+        The retailer's seed.
+    name : str
+        The part, such as ``households``.
+    first : int
+        Number of the first person of the piece that is being made.
+    """
+    return np.random.default_rng([seed, zlib.crc32(name.encode()), first])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Weighted choices, one urn per group, drawn for many rows at once.
+
+    Parameters
+    ----------
+    edges : array of float
+        Group's number plus cumulated share, ascending over all groups.
+    members : array of int
+        What each interval between edges stands for.
+    """
+
+    edges: Floats
+    members: Ints
+
+    @classmethod
+    def of(cls, weights: npt.ArrayLike) -> Choice:
+        """Make a choice from weights.
+
+        Parameters
+        ----------
+        weights : array of float, shape (members,) or (groups, members)
+            Not negative; each group's sum is positive.
+        """
+        table = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+        group, member = np.nonzero(table)
+        share = np.cumsum(table, axis=1) / table.sum(axis=1, keepdims=True)
+        last = group != np.append(group[1:], -1)
+        cumulated = np.where(last, 1.0, share[group, member])
+        return cls(group + cumulated, member.astype(np.int64))
+
+    def draw(self, rng: np.random.Generator, size: int, group: Ints | int = 0) -> Ints:
+        """Draw a member for each of `size` rows, from each row's group."""
+        position = np.searchsorted(self.edges, group + rng.random(size), side="right")
+        return self.members[position]
+
+
+def happens(rng: np.random.Generator, size: int, probability: Floats | float) -> Bools:
+    """Whether something happens, row by row."""
+    return rng.random(size) < probability
+
+
+def scatter(numbers: Ints, space: int, key: int) -> Ints:
+    """Give each number another one below `space`: one to one, neighbours far apart.
+
+    Parameters
+    ----------
+    numbers : array of int
+        Distinct, below `space`.
+    space : int
+        How many numbers there are.
+    key : int
+        Another key gives other numbers.
+    """
+    multiplier = int(space * (math.sqrt(5) - 1) / 2) + key % 1000
+    while math.gcd(multiplier, space) != 1:
+        multiplier += 1
+    return (numbers * multiplier + key) % space
+
+
+def key_of(seed: int, name: str) -> int:
+    """A key for `scatter` from the retailer's seed."""
+    return zlib.crc32(f"{seed} {name}".encode())

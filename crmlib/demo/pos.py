@@ -1,0 +1,224 @@
+"""The tills' export: tickets and their lines, a Parquet file a quarter, local times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+import pyarrow as pa
+
+from crmlib.demo.baskets import Lines, Tickets
+from crmlib.demo.chance import Choice, stream
+from crmlib.demo.columns import Ints, Text, as_text, number_text
+from crmlib.demo.defects import DefectLog
+from crmlib.demo.holdings import Holding
+from crmlib.demo.rhythm import SECONDS_PER_DAY, Season
+from crmlib.demo.words import read_products, read_stores
+
+PAYMENTS = as_text(["tarjeta", "efectivo", "bizum"])
+PAYMENT_SHARES = Choice.of([0.62, 0.31, 0.07])
+TILLS = 4
+#: How many days after the as-of date the planted tickets of the future reach.
+FUTURE_DAYS = 20
+#: Defect -> how many tickets of the retailer have it.
+DEFECTS = {"future_row": 5, "repeated_row": 2, "conflicting_key": 2, "impossible_amount": 2, "unknown_store": 3}
+#: In cents.
+IMPOSSIBLE_AMOUNT = 9_999_999_999
+UNKNOWN_STORE = "999"
+
+TICKET_SCHEMA = pa.schema(
+    [
+        ("TICKET", pa.string()),
+        ("TARJETA", pa.string()),
+        ("FECHA", pa.timestamp("ms")),
+        ("TIENDA", pa.string()),
+        ("CAJA", pa.int32()),
+        ("TOTAL", pa.decimal128(12, 2)),
+        ("DESCUENTO", pa.decimal128(12, 2)),
+        ("ARTICULOS", pa.int32()),
+        ("PAGO", pa.string()),
+    ]
+)
+LINE_SCHEMA = pa.schema(
+    [
+        ("TICKET", pa.string()),
+        ("LINEA", pa.int32()),
+        ("ARTICULO", pa.string()),
+        ("CANTIDAD", pa.int32()),
+        ("IMPORTE", pa.decimal128(12, 2)),
+        ("DESCUENTO", pa.decimal128(12, 2)),
+    ]
+)
+
+
+@dataclass
+class Counter:
+    """How many tickets each store has printed on each day, so that every ticket gets a number of its own."""
+
+    season: Season
+    printed: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        days = self.season.days + FUTURE_DAYS + 1
+        self.printed = np.zeros(len(read_stores().store_id) * days, dtype=np.int64)
+
+    def number(self, store: Ints, second: Ints) -> Text:
+        """Numbers such as ``004-20260314-00027``: store, day, and the ticket's place in that day."""
+        day = second // SECONDS_PER_DAY
+        slot = store * (len(self.printed) // len(read_stores().store_id)) + day
+        order = np.lexsort((second, slot))
+        counts = np.bincount(slot, minlength=len(self.printed))
+        place = np.empty(len(slot), dtype=np.int64)
+        place[order] = np.arange(len(slot)) - (np.cumsum(counts) - counts)[slot[order]] + 1
+        place += self.printed[slot]
+        self.printed += counts
+        written = np.datetime_as_string(self.season.start + day).astype(read_stores().store_id.dtype)
+        return read_stores().store_id[store] + "-" + np.strings.replace(written, "-", "") + "-" + number_text(place, 5)
+
+
+def cards_shown(tickets: Tickets, cards: Holding, numbers: Text, season: Season) -> Text:
+    """The card shown at each ticket: the person's latest by then; empty for none."""
+    day = season.start + tickets.second // SECONDS_PER_DAY
+    size = int(max(tickets.person.max(initial=-1), cards.person.max(initial=-1))) + 1
+    order = np.lexsort((cards.created_on, cards.person))
+    person, count = cards.person[order], np.bincount(cards.person, minlength=size)
+    first = np.searchsorted(person, tickets.person)
+    has = tickets.card_shown & (count[tickets.person] > 0)
+    second_card = has & (count[tickets.person] > 1)
+    at = np.where(has, first, 0)
+    newer = np.where(second_card, first + 1, 0)
+    replaced = second_card & (cards.created_on[order][newer] <= day)
+    return np.where(has, numbers[order][np.where(replaced, newer, at)], "") if len(order) else numbers[at * 0]
+
+
+def write_tables(
+    seed: int, first: int, tickets: Tickets, cards: Text, counter: Counter, log: DefectLog
+) -> dict[str, tuple[pa.Table, pa.Table]]:
+    """The tickets of one piece of the population and their lines, as the tills export them.
+
+    Parameters
+    ----------
+    seed, first : int
+    tickets : Tickets
+    cards : Text
+        The card shown at each; empty for none.
+    counter : Counter
+        Gives the ticket numbers.
+    log : DefectLog
+        Told of the tickets that are wrong, which the first piece has.
+
+    Returns
+    -------
+    dict of str to (Table, Table)
+        Tickets and lines by quarter, such as ``2026q3``, in the order of time.
+    """
+    rng = stream(seed, "pos", first)
+    planted = _choose_defects(rng, len(tickets)) if first == 0 else {}
+    if planted:
+        tickets, cards = _with_future(tickets, cards, planted, counter.season)
+    numbers = counter.number(tickets.store, tickets.second)
+    for defect, rows in planted.items():
+        log.note(numbers[rows], defect)
+    rows = np.argsort(tickets.second, kind="stable")
+    rows = np.concatenate([rows, planted.get("repeated_row", rows[:0]), planted.get("conflicting_key", rows[:0])])
+    ticket_table = _ticket_table(rng, tickets, numbers, cards, rows, planted)
+    line_rows = np.argsort(tickets.second[tickets.lines.ticket], kind="stable")
+    line_table = _line_table(tickets.lines, numbers, line_rows)
+    quarter = _quarters(np.minimum(tickets.second // SECONDS_PER_DAY, counter.season.days - 1), counter.season)
+    by_ticket, by_line = quarter[rows], quarter[tickets.lines.ticket[line_rows]]
+    return {
+        f"{1970 + one // 4}q{one % 4 + 1}": (
+            ticket_table.filter(pa.array(by_ticket == one)),
+            line_table.filter(pa.array(by_line == one)),
+        )
+        for one in np.unique(quarter).tolist()
+    }
+
+
+def _choose_defects(rng: np.random.Generator, tickets: int) -> dict[str, Ints]:
+    """Distinct tickets, some for each defect."""
+    drawn = rng.permutation(tickets)
+    ends = np.cumsum(list(DEFECTS.values()))
+    return {
+        defect: np.sort(drawn[end - count : end])
+        for (defect, count), end in zip(DEFECTS.items(), ends.tolist(), strict=True)
+    }
+
+
+def _with_future(
+    tickets: Tickets, cards: Text, planted: dict[str, Ints], season: Season
+) -> tuple[Tickets, Text]:
+    """Repeat some tickets after the as-of date; `planted` then names the new ones."""
+    models = planted["future_row"]
+    copies = np.arange(len(models)) + len(tickets)
+    of_models = np.flatnonzero(np.isin(tickets.lines.ticket, models))
+    lines = {
+        column.name: np.append(getattr(tickets.lines, column.name), getattr(tickets.lines, column.name)[of_models])
+        for column in fields(Lines)
+    }
+    lines["ticket"][len(tickets.lines.ticket) :] = copies[
+        np.searchsorted(models, tickets.lines.ticket[of_models])
+    ]
+    future_days = season.days + 1 + np.arange(len(models)) * FUTURE_DAYS // len(models)
+    second = tickets.second[models] % SECONDS_PER_DAY + future_days * SECONDS_PER_DAY
+    planted["future_row"] = copies
+    extended = Tickets(
+        person=np.append(tickets.person, tickets.person[models]),
+        second=np.append(tickets.second, second),
+        store=np.append(tickets.store, tickets.store[models]),
+        card_shown=np.append(tickets.card_shown, tickets.card_shown[models]),
+        lines=Lines(**lines),
+    )
+    return extended, np.concatenate([cards, cards[models]])
+
+
+def _ticket_table(
+    rng: np.random.Generator, tickets: Tickets, numbers: Text, cards: Text, rows: Ints, planted: dict[str, Ints]
+) -> pa.Table:
+    count = len(tickets)
+    amount = tickets.lines.sums(tickets.lines.amount, count)
+    store = read_stores().store_id[tickets.store]
+    till = rng.integers(1, TILLS + 1, count)
+    payment = PAYMENTS[PAYMENT_SHARES.draw(rng, count)]
+    if planted:
+        amount[planted["impossible_amount"]] = IMPOSSIBLE_AMOUNT
+        store[planted["unknown_store"]] = UNKNOWN_STORE
+    written = amount[rows]
+    if planted:
+        written[len(rows) - len(planted["conflicting_key"]) :] += 100
+    shown = cards[rows]
+    columns = [
+        pa.array(numbers[rows]),
+        pa.array(shown, mask=shown == ""),
+        pa.array(tickets.second[rows] * 1000, type=pa.timestamp("ms")),
+        pa.array(store[rows]),
+        pa.array(till[rows], type=pa.int32()),
+        decimals(written),
+        decimals(tickets.lines.sums(tickets.lines.discount, count)[rows]),
+        pa.array(tickets.lines.sums(tickets.lines.quantity, count)[rows], type=pa.int32()),
+        pa.array(payment[rows]),
+    ]
+    return pa.table(columns, schema=TICKET_SCHEMA)
+
+
+def _line_table(lines: Lines, numbers: Text, rows: Ints) -> pa.Table:
+    columns = [
+        pa.array(numbers).take(pa.array(lines.ticket[rows])),
+        pa.array(lines.number[rows], type=pa.int32()),
+        pa.array(read_products().product_id).take(pa.array(lines.product[rows])),
+        pa.array(lines.quantity[rows], type=pa.int32()),
+        decimals(lines.amount[rows]),
+        decimals(lines.discount[rows]),
+    ]
+    return pa.table(columns, schema=LINE_SCHEMA)
+
+
+def _quarters(day: Ints, season: Season) -> Ints:
+    """Quarters since 1970."""
+    return (season.start + day).astype("datetime64[M]").astype(np.int64) // 3
+
+
+def decimals(cents: Ints) -> pa.Array:
+    """Amounts in cents as decimals of two places."""
+    words = np.column_stack([cents, cents >> 63])
+    return pa.Array.from_buffers(pa.decimal128(12, 2), len(cents), [None, pa.py_buffer(words)])

@@ -1,0 +1,179 @@
+"""What an address is: street type, name, number and unit in one field or several; postcode and province."""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from crmlib.fields.text import PARTICLES, capitalise_words, fold_text, tidy_spaces
+
+LONGEST_ADDRESS = 300
+
+_NUMBER = re.compile(
+    r"[\s,]+(?:(?:n[º°o]?|num(?:ero)?|nr|no|número)\b[.\s]*|#\s*)?"
+    r"(?P<number>\d{1,5}(?:\s?[-/]\s?\d{1,4})?\s?(?:[a-z](?![\w'’]))?|s/n|km\.?\s?\d+(?:[.,]\d+)?)(?P<after>(?:[\s,.;ºª-].*)?)$",
+    re.IGNORECASE,
+)
+_LEADING_NUMBER = re.compile(
+    r"^(?P<number>\d{1,5}(?:[-/]\d{1,4})?[a-z]?)[\s,]+(?P<street>[^\W\d].*)$", re.IGNORECASE
+)
+_GLUED_TYPE = re.compile(r"^(c|av|avda|pl|pza|ctra)\s?[/.]\s?", re.IGNORECASE)
+
+
+class Address(NamedTuple):
+    """A postal address down to the door; `street_key` is the name as it is compared, without type and articles."""
+
+    street_type: str | None
+    street: str | None
+    house_number: str | None
+    unit: str | None
+    street_key: str | None
+    valid: bool
+
+
+class Postcode(NamedTuple):
+    """A postcode; `province` is told from it where the country's rule is known."""
+
+    postcode: str | None
+    province: str | None
+    valid: bool
+
+
+def normalise_address(
+    address_line: str | None = None,
+    street_type: str | None = None,
+    street: str | None = None,
+    house_number: str | None = None,
+    unit: str | None = None,
+) -> Address:
+    """Bring an address into its parts, whatever fields it came in.
+
+    Parameters
+    ----------
+    address_line : str, optional
+        Street, number and unit in one field; used when `street` is absent.
+    street_type, street, house_number, unit : str, optional
+        The parts, as far as the source parts them; `street` may begin with the type and end with number
+        and unit.
+
+    Returns
+    -------
+    Address
+        Type written out in lower case (``avenida`` for Avda.), name in its usual capitals, number and unit
+        in upper case. Valid when street and number are there.
+    """
+    line = tidy_spaces((street or address_line or "")[:LONGEST_ADDRESS])
+    kind, name = _part_type(line)
+    number, rest = _tidy_number(house_number), unit
+    if not number:
+        name, number, after = _part_number(name)
+        rest = unit or after
+    kind = _street_types().get(fold_text(street_type), fold_text(street_type)) or kind
+    name = capitalise_words(name.strip(" ,.;-"))
+    if not any(map(str.isalpha, name)):
+        name = ""
+    return Address(
+        kind or None,
+        name or None,
+        number or None,
+        _tidy_unit(rest),
+        _find_street_key(name),
+        bool(name and number),
+    )
+
+
+def normalise_postcode(postcode: str | None, country: str) -> Postcode:
+    """Write a postcode in its one form and tell its province.
+
+    Parameters
+    ----------
+    postcode : str, optional
+        The postcode as delivered; spreadsheets drop the zero in front of a Spanish one.
+    country : str
+        Country (ISO 3166-1 alpha-2); where no rule is known for it, any text is valid.
+    """
+    text = re.sub(r"[^\w]+", "", postcode or "").upper()
+    if not text:
+        return Postcode(None, None, False)
+    if country != "ES":
+        return Postcode(text, None, True)
+    text = text.zfill(5) if text.isdigit() and len(text) == 4 else text
+    province = _provinces().get((country, text[:2])) if re.fullmatch(r"\d{5}", text) else None
+    return Postcode(text, province, province is not None)
+
+
+def check_postcode_province(postcode: str | None, province: str | None, country: str) -> bool | None:
+    """Whether postcode and province agree; None where that cannot be told."""
+    told = normalise_postcode(postcode, country).province
+    named = _province_names().get((country, fold_text(province)))
+    if told is None or named is None:
+        return None
+    return told == named
+
+
+def _part_type(line: str) -> tuple[str, str]:
+    spaced = _GLUED_TYPE.sub(lambda match: match[1] + " ", line)
+    first, _, rest = spaced.partition(" ")
+    kind = _street_types().get(fold_text(first))
+    if kind and rest.strip():
+        return kind, rest.strip()
+    last = fold_text(line.rpartition(" ")[2])
+    ending = _street_types().get(last)
+    return (ending if ending and " " in line else ""), line
+
+
+def _part_number(name: str) -> tuple[str, str, str]:
+    """Name, number and what follows it; a number before ``de`` belongs to the name (Calle 25 de Julio)."""
+    leading = _LEADING_NUMBER.match(name)
+    if leading and not re.match(r"de\b", leading["street"], re.IGNORECASE):
+        return leading["street"], leading["number"].upper(), ""
+    for found in _NUMBER.finditer(name):
+        if not re.match(r"\s+de\b", found["after"] or "", re.IGNORECASE):
+            return name[: found.start()], _tidy_number(found["number"]), found["after"] or ""
+    return name, "", ""
+
+
+def _tidy_number(number: str | None) -> str:
+    text = tidy_spaces(number).upper().strip(" ,.;-")
+    if text in {"S/N", "SN", "S N", "0", ""}:
+        return "S/N" if text.startswith("S") else ""
+    return re.sub(r"^(?:N[º°O]?|NUM|NR)[.\s]*(?=\d)", "", re.sub(r"\s+", "", text))
+
+
+def _tidy_unit(unit: str | None) -> str | None:
+    text = re.sub(r"[\s,.;-]+", " ", tidy_spaces(unit)).strip()
+    return text.upper() or None
+
+
+def _find_street_key(name: str) -> str | None:
+    words = [word for word in fold_text(name).split() if word not in PARTICLES]
+    if len(words) > 1 and words[-1] in _street_types():
+        words = words[:-1]
+    return " ".join(words) or None
+
+
+def _read_rows(name: str) -> list[dict[str, str]]:
+    with files("crmlib.fields").joinpath(name).open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+@cache
+def _street_types() -> dict[str, str]:
+    return {fold_text(row["abbreviation"]): row["street_type"] for row in _read_rows("street_types.csv")}
+
+
+@cache
+def _provinces() -> dict[tuple[str, str], str]:
+    return {(row["country"], row["postcode_prefix"]): row["province"] for row in _read_rows("provinces.csv")}
+
+
+@cache
+def _province_names() -> dict[tuple[str, str], str]:
+    names = {}
+    for row in _read_rows("provinces.csv"):
+        for name in (row["province"], *row["also"].split("|")):
+            names[(row["country"], fold_text(name))] = row["province"]
+    return {key: province for key, province in names.items() if key[1]}

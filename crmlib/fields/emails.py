@@ -1,0 +1,84 @@
+"""What an e-mail address is: its syntax, the mailbox behind its spellings, and whether a person owns it."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from email_validator import EmailNotValidError, validate_email
+
+LONGEST_ADDRESS = 254
+
+_DOTLESS_DOMAINS = frozenset({"gmail.com"})
+_ROLES = frozenset(
+    "abuse accounts admin administracion administrador atencionalcliente billing booking bookings caja clientes "
+    "comercial compras contabilidad contact contacto correo customerservice direccion facturacion facturas "
+    "finance gerencia hello help hola hostmaster info informacion information jobs kontakt mail mailbox "
+    "marketing newsletter no-reply noreply office oficina orders pedidos postmaster recepcion reservas root rrhh "
+    "sales secretaria service soporte support taller tienda ventas webmaster".split()
+)
+_JUNK = frozenset(
+    "a aa aaa asdf asdfg cliente email falso na nada nadie no noemail nomail noname none notiene null prueba "
+    "sincorreo sinemail test testing x xx xxx xxxx".split()
+)
+
+
+class Email(NamedTuple):
+    """An e-mail address; `mailbox` is one for all the spellings that reach the same inbox."""
+
+    address: str | None
+    mailbox: str | None
+    kind: str | None
+    valid: bool
+
+
+def normalise_email(value: str | None) -> Email:
+    """Write an e-mail address in its one form, without asking the network.
+
+    Parameters
+    ----------
+    value : str, optional
+        The address as delivered; ``mailto:``, angle brackets and full stops around it are taken off.
+
+    Returns
+    -------
+    Email
+        `address` in lower case; `mailbox` without tag (``+shop``), without dots where the provider ignores
+        them, and with the domain that a common misspelling means; kind is ``personal``, ``role`` (info@ …)
+        or ``junk``. An address that is none is kept in lower case, not valid and without a mailbox.
+    """
+    text = (value or "").strip().strip("<>.,;:\"' ").lower().removeprefix("mailto:").strip()
+    if not text:
+        return Email(None, None, None, False)
+    if len(text) > LONGEST_ADDRESS or "@" not in text:
+        return Email(text[:LONGEST_ADDRESS], None, None, False)
+    try:
+        address = validate_email(text, check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        return Email(text, None, None, False)
+    local, _, domain = address.rpartition("@")
+    mailbox = _find_mailbox(local, domain)
+    kind = _find_kind(mailbox.rpartition("@")[0])
+    return Email(address, mailbox, kind, kind != "junk")
+
+
+def _find_mailbox(local: str, domain: str) -> str:
+    meant = _meant_domains().get(domain, domain)
+    inbox = local.partition("+")[0] or local
+    if meant in _DOTLESS_DOMAINS:
+        inbox = inbox.replace(".", "")
+    return f"{inbox}@{meant}"
+
+
+def _find_kind(local: str) -> str:
+    if local in _JUNK:
+        return "junk"
+    return "role" if local in _ROLES else "personal"
+
+
+@cache
+def _meant_domains() -> dict[str, str]:
+    with files("crmlib.fields").joinpath("email_domains.csv").open(encoding="utf-8") as lines:
+        return {row["domain"]: row["meant"] for row in csv.DictReader(lines)}

@@ -1,0 +1,159 @@
+"""Which pairs of records are compared at all: rules as plain data, kept within a budget of comparisons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from crmlib.engine import Engine, Step
+
+#: Comparisons that are always affordable, and per record beyond that.
+LEAST_BUDGET = 1_000_000
+BUDGET_PER_RECORD = 20
+#: A block of more records than this tells nothing: its value is common, not shared by one person.
+LARGEST_BLOCK = 200
+
+
+@dataclass(frozen=True)
+class BlockingRule:
+    """Records that agree in all of some keys are compared.
+
+    Parameters
+    ----------
+    name : str
+        In words.
+    keys : tuple of str
+        SQL expressions over ``linkage_records``; a record that lacks one is in no block.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+
+
+#: Rules for persons, the most telling first.
+RULES = (
+    BlockingRule("national id", ("national_id",)),
+    BlockingRule("e-mail", ("mailbox",)),
+    BlockingRule("phone", ("phone",)),
+    BlockingRule("all words of the name", ("name_key",)),
+    BlockingRule("given name, date of birth", ("given_block", "birth_day")),
+    BlockingRule("first surname, date of birth", ("surname_1_key", "birth_day")),
+    BlockingRule("e-mail without provider", ("email_local",)),
+    BlockingRule("given name, both surnames", ("given_block", "surname_1_key", "surname_2_key")),
+    BlockingRule("initial, both surnames", ("left(given_key, 1)", "surname_1_key", "surname_2_key")),
+    BlockingRule("given name, first surname, postcode", ("given_block", "surname_1_key", "postcode_key")),
+    BlockingRule("given name, second surname, postcode", ("given_block", "surname_2_key", "postcode_key")),
+    BlockingRule(
+        "given name, first surname, municipality", ("given_block", "surname_1_key", "municipality_key")
+    ),
+    BlockingRule("first surname, street, number", ("surname_1_key", "street_key", "number_key")),
+    BlockingRule("given name, street, number", ("given_block", "street_key", "number_key")),
+    BlockingRule("street, number, postcode", ("street_key", "number_key", "postcode_key")),
+    BlockingRule("given name, first surname", ("given_block", "surname_1_key")),
+    BlockingRule("date of birth, postcode", ("birth_day", "postcode_key")),
+    BlockingRule("date of birth", ("birth_day",)),
+    BlockingRule(
+        "beginnings of the names, year of birth",
+        ("left(given_key, 3)", "left(surname_1_key, 4)", "left(birth_day, 4)"),
+    ),
+    BlockingRule("first surname, postcode", ("surname_1_key", "postcode_key")),
+    BlockingRule("given name, postcode", ("given_block", "postcode_key")),
+    BlockingRule("first surname, municipality", ("surname_1_key", "municipality_key")),
+    BlockingRule("given name, municipality", ("given_block", "municipality_key")),
+)
+
+
+def block_pairs(
+    engine: Engine,
+    rules: tuple[BlockingRule, ...] = RULES,
+    least_budget: int = LEAST_BUDGET,
+    budget_per_record: int = BUDGET_PER_RECORD,
+) -> pd.DataFrame:
+    """Find the pairs to compare, rule by rule, within a budget.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``linkage_records``; gets ``candidate_pairs``: record_no_l < record_no_r, rule (the first rule
+        that found the pair).
+    rules : tuple of BlockingRule
+        In the order in which they may spend the budget.
+    least_budget, budget_per_record : int
+        The budget in comparisons is the greater of the first, and the second times the records.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per rule: rule, pairs (it finds), new_pairs (no rule before found), largest_block (records a
+        block may have; 0 if the rule was left out), blocks_left_out (larger than that), records_left_out.
+    """
+    records = engine.row("SELECT count(*) AS n FROM linkage_records")["n"]
+    left = max(least_budget, budget_per_record * records)
+    found = []
+    used = []
+    for number, rule in enumerate(rules):
+        sizes = engine.frame(_block_sizes(rule))
+        cap, pairs = _fit_block_size(sizes, left)
+        larger = sizes[sizes["records"] > cap]
+        found.append(
+            {
+                "rule": rule.name,
+                "pairs": pairs,
+                "largest_block": cap,
+                "blocks_left_out": int(larger["blocks"].sum()),
+                "records_left_out": int((larger["records"] * larger["blocks"]).sum()),
+            }
+        )
+        left -= pairs
+        if pairs:
+            used.append(_pairs_of_rule(rule, number, cap))
+    nothing = "SELECT 0::BIGINT AS record_no_l, 0::BIGINT AS record_no_r, 0 AS rule WHERE false"
+    together = "\nUNION ALL\n".join(used) or nothing
+    engine.run(
+        Step(
+            "candidate_pairs",
+            f"SELECT record_no_l, record_no_r, min(rule) AS rule FROM ({together}) AS found "
+            "GROUP BY record_no_l, record_no_r",
+        )
+    )
+    new = engine.rows("SELECT rule, count(*) AS n FROM candidate_pairs GROUP BY rule")
+    by_rule = {row["rule"]: row["n"] for row in new}
+    report = pd.DataFrame(found)
+    report.insert(2, "new_pairs", [by_rule.get(number, 0) for number in range(len(rules))])
+    return report
+
+
+def _block(rule: BlockingRule) -> str:
+    keys = " || chr(31) || ".join(f"({key})" for key in rule.keys)
+    return f"SELECT record_no, {keys} AS block FROM linkage_records WHERE ({keys}) IS NOT NULL"
+
+
+def _block_sizes(rule: BlockingRule) -> str:
+    """How many blocks there are of each size above one."""
+    return f"""
+        WITH keyed AS ({_block(rule)}),
+        sizes AS (SELECT count(*) AS records FROM keyed GROUP BY block HAVING count(*) > 1)
+        SELECT records, count(*) AS blocks FROM sizes GROUP BY records ORDER BY records
+    """
+
+
+def _fit_block_size(sizes: pd.DataFrame, budget: float) -> tuple[int, int]:
+    """The largest block that keeps a rule within a budget, and the rule's pairs then."""
+    cap = LARGEST_BLOCK
+    while cap >= 2:
+        kept = sizes[sizes["records"] <= cap]
+        pairs = int((kept["records"] * (kept["records"] - 1) // 2 * kept["blocks"]).sum())
+        if pairs <= budget:
+            return cap, pairs
+        cap //= 2
+    return 0, 0
+
+
+def _pairs_of_rule(rule: BlockingRule, number: int, cap: int) -> str:
+    return f"""
+        SELECT l.record_no AS record_no_l, r.record_no AS record_no_r, {number} AS rule
+        FROM (SELECT *, count(*) OVER (PARTITION BY block) AS records FROM ({_block(rule)}) AS keyed) AS l
+        JOIN ({_block(rule)}) AS r ON l.block = r.block AND l.record_no < r.record_no
+        WHERE l.records <= {cap}
+    """

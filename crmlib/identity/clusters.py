@@ -1,0 +1,204 @@
+"""From pairs to persons: connected records, cut where a chain or an impossibility would join two people."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from crmlib.engine import Engine
+
+#: Two groups are joined only when at least this share of the pairs across them link.
+LEAST_CROSS_SHARE = 0.25
+
+
+def cluster_records(engine: Engine, match_threshold: float) -> pd.DataFrame:
+    """Cluster the records at a threshold.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``linkage_records`` and ``decided_pairs``; gets ``clusters``: record_no, cluster (the smallest
+        record_no in it), match_probability (the strongest link that holds the record to its cluster; null if alone).
+    match_threshold : float
+        Probability from which a pair links.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row: links, refused_links (that a chain or an impossibility made worthless), records, clusters.
+
+    Notes
+    -----
+    Components of linked records are exact and cheap; only those that are no clique, or hold a contradiction, are
+    built again by `join_groups`, from their strongest link down.
+    """
+    records = engine.row("SELECT count(*) AS n FROM linkage_records")["n"]
+    links = engine.frame(
+        "SELECT record_no_l AS l, record_no_r AS r, match_probability, match_weight FROM decided_pairs "
+        "WHERE match_probability >= $threshold AND NOT contradicted ORDER BY l, r",
+        threshold=match_threshold,
+    )
+    component = find_components(records, links["l"].to_numpy() - 1, links["r"].to_numpy() - 1)
+    engine.register("components", pd.DataFrame({"record_no": np.arange(1, records + 1), "component": component}))
+    doubtful = _find_doubtful(engine, links, component)
+    inside = links[np.isin(component[links["l"].to_numpy() - 1], doubtful)]
+    groups = join_groups(
+        inside.sort_values(["match_probability", "match_weight", "l", "r"], ascending=[False, False, True, True])[
+            ["l", "r"]
+        ].itertuples(index=False, name=None),
+        _read_forbidden(engine, doubtful),
+        _read_ids(engine, doubtful),
+    )
+    cluster = _smallest_of(component)
+    for members in groups:
+        cluster[np.array(members) - 1] = min(members)
+    grouped = {member for members in groups for member in members}
+    alone = np.setdiff1d(np.flatnonzero(np.isin(component, doubtful)) + 1, np.fromiter(grouped, dtype=np.int64))
+    cluster[alone - 1] = alone
+    holding = links[cluster[links["l"] - 1] == cluster[links["r"] - 1]]
+    best = (
+        pd.concat(
+            [
+                holding[["l", "match_probability"]].rename(columns={"l": "record_no"}),
+                holding[["r", "match_probability"]].rename(columns={"r": "record_no"}),
+            ]
+        )
+        .groupby("record_no", as_index=False)["match_probability"]
+        .max()
+    )
+    table = pd.DataFrame({"record_no": np.arange(1, records + 1), "cluster": cluster})
+    engine.register("clusters", table.merge(best, on="record_no", how="left"))
+    return pd.DataFrame(
+        [
+            {
+                "links": len(links),
+                "refused_links": len(links) - len(holding),
+                "records": records,
+                "clusters": len(np.unique(cluster)),
+            }
+        ]
+    )
+
+
+def find_components(nodes: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Number the connected components of `nodes` records linked pairwise; one number per record."""
+    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(nodes, nodes))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def join_groups(
+    links: Iterable[tuple[int, int]],
+    forbidden: Iterable[tuple[int, int]],
+    ids: dict[int, str],
+) -> list[list[int]]:
+    """Join records along links, the strongest first, where nothing speaks against it.
+
+    Two groups are joined when at least `LEAST_CROSS_SHARE` of the pairs across them link, none of these is
+    forbidden, and they do not hold two different ids. A link that was refused is tried again when its groups have
+    grown, as long as anything changes.
+
+    Parameters
+    ----------
+    links : iterable of pairs
+        From the strongest to the weakest.
+    forbidden : iterable of pairs
+        Records that must not be together.
+    ids : dict
+        Valid national id of the records that have one.
+
+    Returns
+    -------
+    list of list of int
+        The groups of two records or more.
+    """
+    order = list(links)
+    neighbours: dict[int, set[int]] = defaultdict(set)
+    for left, right in order:
+        neighbours[left].add(right)
+        neighbours[right].add(left)
+    apart: dict[int, set[int]] = defaultdict(set)
+    for left, right in forbidden:
+        apart[left].add(right)
+        apart[right].add(left)
+    group = {node: node for node in neighbours}
+    members = {node: [node] for node in neighbours}
+
+    def may_join(one: int, other: int) -> bool:
+        small, large = sorted((members[one], members[other]), key=len)
+        inside = set(large)
+        known = {ids[node] for node in (*small, *large) if node in ids}
+        if len(known) > 1 or any(apart[node] & inside for node in small if node in apart):
+            return False
+        crossing = sum(len(neighbours[node] & inside) for node in small)
+        return crossing >= LEAST_CROSS_SHARE * len(small) * len(large)
+
+    changed = True
+    while changed:
+        changed = False
+        for left, right in order:
+            one, other = group[left], group[right]
+            if one != other and may_join(one, other):
+                if len(members[one]) < len(members[other]):
+                    one, other = other, one
+                for node in members[other]:
+                    group[node] = one
+                members[one] += members.pop(other)
+                changed = True
+    return [sorted(nodes) for nodes in members.values() if len(nodes) > 1]
+
+
+def _find_doubtful(engine: Engine, links: pd.DataFrame, component: np.ndarray) -> np.ndarray:
+    """Components of three or more that are no clique, and those that hold two valid ids or a contradiction."""
+    sizes = np.bincount(component) if len(component) else np.zeros(0, dtype=np.int64)
+    linked = np.bincount(component[links["l"].to_numpy() - 1], minlength=len(sizes))
+    no_clique = np.flatnonzero(linked < sizes * (sizes - 1) // 2)
+    impossible = engine.frame(
+        """
+        WITH id_conflicts AS (
+            SELECT component
+            FROM components JOIN linkage_records USING (record_no)
+            WHERE national_id_valid
+            GROUP BY component
+            HAVING count(DISTINCT national_id) > 1
+        ),
+        contradictions AS (
+            SELECT l.component
+            FROM decided_pairs p
+            JOIN components l ON l.record_no = p.record_no_l
+            JOIN components r ON r.record_no = p.record_no_r AND r.component = l.component
+            WHERE p.contradicted
+        )
+        SELECT component FROM id_conflicts UNION SELECT component FROM contradictions
+        """
+    )["component"].to_numpy()
+    return np.union1d(no_clique, impossible)
+
+
+def _read_forbidden(engine: Engine, components: np.ndarray) -> list[tuple[int, int]]:
+    engine.register("doubtful", pd.DataFrame({"component": components}))
+    pairs = engine.rows(
+        "SELECT p.record_no_l AS l, p.record_no_r AS r FROM decided_pairs p "
+        "JOIN components c ON c.record_no = p.record_no_l SEMI JOIN doubtful d ON d.component = c.component "
+        "WHERE p.contradicted"
+    )
+    return [(pair["l"], pair["r"]) for pair in pairs]
+
+
+def _read_ids(engine: Engine, components: np.ndarray) -> dict[int, str]:
+    rows = engine.rows(
+        "SELECT record_no, national_id FROM linkage_records JOIN components USING (record_no) "
+        "SEMI JOIN doubtful USING (component) WHERE national_id_valid"
+    )
+    return {row["record_no"]: row["national_id"] for row in rows}
+
+
+def _smallest_of(component: np.ndarray) -> np.ndarray:
+    """The smallest record_no of each record's component."""
+    smallest = np.full(component.max() + 1 if len(component) else 0, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, component, np.arange(1, len(component) + 1))
+    return np.asarray(smallest[component])

@@ -1,0 +1,264 @@
+"""What two records of persons are compared by, as plain data: comparisons and their levels.
+
+A level's condition is SQL over the columns of ``linkage_records``, the two records' with ``_l`` and ``_r``; the
+first level that holds counts. A comparison also says how often relatives agree: people of one home have surname,
+address, phone and e-mail in common at once, which a model that knows only matches and strangers takes for proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crmlib.engine import Engine, quote
+
+#: A comparison is left out when fewer records than this share have its fields.
+LEAST_FILLED = 0.01
+
+
+@dataclass(frozen=True)
+class Level:
+    """A degree of agreement.
+
+    Parameters
+    ----------
+    label : str
+        In words.
+    condition : str
+        SQL; ``ELSE`` for what is left.
+    m : float
+        Share of the matching pairs that are expected here, until training says better.
+    term_frequency : str
+        Column whose frequent values weigh less; empty for none.
+    """
+
+    label: str
+    condition: str
+    m: float
+    term_frequency: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One thing two records are compared by.
+
+    Parameters
+    ----------
+    name : str
+        Its name: ``gamma_<name>`` in `match_pairs`.
+    title : str
+        In words.
+    relatives : float
+        Share of the pairs of relatives (two people of one home) that have the same value.
+    unknown : str
+        SQL that holds where the pair cannot be compared.
+    needs : tuple of str
+        Columns of which one at least must be filled.
+    levels : tuple of Level
+        From the strongest to the weakest; numbered downwards to 0, and -1 where unknown.
+    """
+
+    name: str
+    title: str
+    relatives: float
+    unknown: str
+    needs: tuple[str, ...]
+    levels: tuple[Level, ...]
+
+
+def _missing(*columns: str) -> str:
+    return " OR ".join(f"{column}_l IS NULL OR {column}_r IS NULL" for column in columns)
+
+
+_SAME_WORDS = "name_key_l = name_key_r"
+
+COMPARISONS = (
+    Comparison(
+        "given_name",
+        "Given name",
+        0.02,
+        _missing("given_key"),
+        ("given_key",),
+        (
+            Level("the same", "given_key_l = given_key_r", 0.75, term_frequency="given_key"),
+            Level("nickname of it", "list_has_any(given_variants_l, given_variants_r)", 0.06),
+            Level("same words, other fields", _SAME_WORDS, 0.02),
+            Level(
+                "one of two given names",
+                "starts_with(given_key_l, given_key_r || ' ') OR starts_with(given_key_r, given_key_l || ' ')"
+                " OR ends_with(given_key_l, ' ' || given_key_r) OR ends_with(given_key_r, ' ' || given_key_l)",
+                0.06,
+            ),
+            Level(
+                "initial of it",
+                "least(length(given_key_l), length(given_key_r)) = 1"
+                " AND left(given_key_l, 1) = left(given_key_r, 1)",
+                0.02,
+            ),
+            Level(
+                "similar",
+                "NOT (given_common_l AND given_common_r)"
+                " AND (damerau_levenshtein(given_key_l, given_key_r) <= 1"
+                " OR jaro_winkler_similarity(given_key_l, given_key_r) >= 0.88)",
+                0.06,
+            ),
+            Level("different", "ELSE", 0.03),
+        ),
+    ),
+    Comparison(
+        "surname_1",
+        "First surname",
+        0.6,
+        f"{_missing('surname_1_key')} OR ({_SAME_WORDS} AND surname_1_key_l <> surname_1_key_r)",
+        ("surname_1_key",),
+        (
+            Level("the same", "surname_1_key_l = surname_1_key_r", 0.85, term_frequency="surname_1_key"),
+            Level(
+                "the other's second surname",
+                "surname_1_key_l = surname_2_key_r OR surname_2_key_l = surname_1_key_r",
+                0.03,
+            ),
+            Level(
+                "similar",
+                "damerau_levenshtein(surname_1_key_l, surname_1_key_r) <= 1"
+                " OR jaro_winkler_similarity(surname_1_key_l, surname_1_key_r) >= 0.9",
+                0.09,
+            ),
+            Level("different", "ELSE", 0.03),
+        ),
+    ),
+    Comparison(
+        "surname_2",
+        "Second surname",
+        0.4,
+        f"{_missing('surname_2_key')} OR ({_SAME_WORDS} AND surname_2_key_l <> surname_2_key_r)",
+        ("surname_2_key",),
+        (
+            Level("the same", "surname_2_key_l = surname_2_key_r", 0.88, term_frequency="surname_2_key"),
+            Level(
+                "similar",
+                "damerau_levenshtein(surname_2_key_l, surname_2_key_r) <= 1"
+                " OR jaro_winkler_similarity(surname_2_key_l, surname_2_key_r) >= 0.9",
+                0.09,
+            ),
+            Level("different", "ELSE", 0.03),
+        ),
+    ),
+    Comparison(
+        "birth_date",
+        "Date of birth",
+        0.02,
+        _missing("birth_day"),
+        ("birth_day",),
+        (
+            Level("the same", "birth_day_l = birth_day_r", 0.9),
+            Level(
+                "day and month swapped, or one digit",
+                "birth_day_l = left(birth_day_r, 4) || right(birth_day_r, 2) || substr(birth_day_r, 5, 2)"
+                " OR damerau_levenshtein(birth_day_l, birth_day_r) <= 1",
+                0.06,
+            ),
+            Level("different", "ELSE", 0.04),
+        ),
+    ),
+    Comparison(
+        "national_id",
+        "National id",
+        0.005,
+        _missing("national_id"),
+        ("national_id",),
+        (
+            Level("the same", "national_id_l = national_id_r", 0.9),
+            Level("one character", "damerau_levenshtein(national_id_l, national_id_r) <= 1", 0.06),
+            Level("different", "ELSE", 0.04),
+        ),
+    ),
+    Comparison(
+        "email",
+        "E-mail",
+        0.15,
+        _missing("mailbox"),
+        ("mailbox",),
+        (
+            Level("the same mailbox", "mailbox_l = mailbox_r", 0.7),
+            Level("same name, other provider", "email_local_l = email_local_r", 0.08),
+            Level("one or two characters", "damerau_levenshtein(mailbox_l, mailbox_r) <= 2", 0.04),
+            Level("different", "ELSE", 0.18),
+        ),
+    ),
+    Comparison(
+        "phone",
+        "Phone",
+        0.35,
+        _missing("phone"),
+        ("phone",),
+        (
+            Level("the same", "phone_l = phone_r", 0.7),
+            Level("one digit", "damerau_levenshtein(phone_l, phone_r) <= 1", 0.03),
+            Level("different", "ELSE", 0.27),
+        ),
+    ),
+    Comparison(
+        "address",
+        "Street and number",
+        0.97,
+        _missing("street_key"),
+        ("street_key",),
+        (
+            Level("the same", "street_key_l = street_key_r AND number_key_l = number_key_r", 0.6),
+            Level("same street", "street_key_l = street_key_r", 0.1),
+            Level(
+                "similar street",
+                "jaro_winkler_similarity(street_key_l, street_key_r) >= 0.9",
+                0.15,
+            ),
+            Level("different", "ELSE", 0.15),
+        ),
+    ),
+    Comparison(
+        "place",
+        "Postcode and municipality",
+        0.98,
+        f"({_missing('postcode_key')}) AND ({_missing('municipality_key')})",
+        ("postcode_key", "municipality_key"),
+        (
+            Level(
+                "both the same",
+                "postcode_key_l = postcode_key_r AND municipality_key_l = municipality_key_r",
+                0.7,
+            ),
+            Level("same postcode", "postcode_key_l = postcode_key_r", 0.1),
+            Level("same municipality", "municipality_key_l = municipality_key_r", 0.1),
+            Level(
+                "similar",
+                "damerau_levenshtein(postcode_key_l, postcode_key_r) <= 1"
+                " OR jaro_winkler_similarity(municipality_key_l, municipality_key_r) >= 0.9",
+                0.04,
+            ),
+            Level("different", "ELSE", 0.06),
+        ),
+    ),
+)
+
+
+def choose_comparisons(engine: Engine) -> tuple[Comparison, ...]:
+    """Choose the comparisons for the fields that the records really have.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``linkage_records``.
+
+    Returns
+    -------
+    tuple of Comparison
+        Those of `COMPARISONS` whose fields at least `LEAST_FILLED` of the records fill, with two values or more.
+    """
+    columns = sorted({column for comparison in COMPARISONS for column in comparison.needs})
+    counts = ", ".join(
+        f"count({quote(column)}) AS {quote(column)}, count(DISTINCT {quote(column)}) AS {quote(column + '_values')}"
+        for column in columns
+    )
+    found = engine.row(f"SELECT count(*) AS records, {counts} FROM linkage_records")
+    least = max(2, LEAST_FILLED * found["records"])
+    told = {column for column in columns if found[column] >= least and found[f"{column}_values"] > 1}
+    return tuple(comparison for comparison in COMPARISONS if told.intersection(comparison.needs))

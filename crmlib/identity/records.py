@@ -1,0 +1,238 @@
+"""Records as the linkage model sees them: each field in the one form in which it is compared."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import partial
+
+import pyarrow as pa
+
+from crmlib.engine import Engine, Step
+from crmlib.fields.addresses import normalise_address, normalise_postcode
+from crmlib.fields.dates import normalise_birth_date
+from crmlib.fields.emails import normalise_email
+from crmlib.fields.names import fold_name, is_common_given_name, list_given_name_variants, normalise_name
+from crmlib.fields.national_ids import normalise_national_id
+from crmlib.fields.phones import normalise_phone
+from crmlib.fields.text import fold_text
+
+#: A mailbox, phone or id that this many differently named people give says nothing about any of them.
+MOST_SHARING = 8
+
+PREPARED_RECORDS = Step(
+    "prepared_records",
+    """
+    SELECT row_number() OVER (ORDER BY r.source, r.source_record_id) AS record_no,
+           r.source,
+           r.source_record_id,
+           n.kind,
+           n.given_key,
+           n.given_variants,
+           n.given_common,
+           n.given_block,
+           n.surname_1_key,
+           n.surname_2_key,
+           n.name_key,
+           CASE WHEN e.email_kind = 'personal' OR n.kind = 'company' THEN e.mailbox END AS mailbox,
+           CASE WHEN p.phone_valid THEN p.e164 END AS phone,
+           i.id_value AS national_id,
+           i.id_valid AS national_id_valid,
+           strftime(b.born_on, '%Y%m%d') AS birth_day,
+           a.street_key,
+           a.number_key,
+           c.postcode_key,
+           m.municipality_key
+    FROM source_records r
+    LEFT JOIN person_names n
+        ON n.full_name IS NOT DISTINCT FROM r.full_name AND n.given_name IS NOT DISTINCT FROM r.given_name
+        AND n.surnames IS NOT DISTINCT FROM r.surnames AND n.surname_1 IS NOT DISTINCT FROM r.surname_1
+        AND n.surname_2 IS NOT DISTINCT FROM r.surname_2 AND n.company IS NOT DISTINCT FROM r.company
+    LEFT JOIN emails e ON e.email = r.email
+    LEFT JOIN phones p ON p.phone = r.phone
+    LEFT JOIN national_ids i ON i.national_id = r.national_id
+    LEFT JOIN birth_days b ON b.birth_date = r.birth_date
+    LEFT JOIN addresses a
+        ON a.address_line IS NOT DISTINCT FROM r.address_line AND a.street_type IS NOT DISTINCT FROM r.street_type
+        AND a.street IS NOT DISTINCT FROM r.street AND a.house_number IS NOT DISTINCT FROM r.house_number
+        AND a.unit IS NOT DISTINCT FROM r.unit
+    LEFT JOIN postcodes_told c ON c.postcode = r.postcode
+    LEFT JOIN municipalities m ON m.municipality = r.municipality
+    """,
+)
+
+SHARED_VALUES = Step(
+    "shared_values",
+    """
+    WITH held AS (
+        SELECT 'mailbox' AS field, mailbox AS value, record_no, name_key FROM prepared_records
+        UNION ALL
+        SELECT 'phone', phone, record_no, name_key FROM prepared_records
+        UNION ALL
+        SELECT 'national_id', national_id, record_no, name_key FROM prepared_records
+    )
+    SELECT field, value, count(DISTINCT name_key) AS names, count(*) AS records
+    FROM held
+    WHERE value IS NOT NULL
+    GROUP BY field, value
+    HAVING count(DISTINCT name_key) >= $most_sharing
+    """,
+)
+
+LINKAGE_RECORDS = Step(
+    "linkage_records",
+    """
+    WITH telling AS (
+        SELECT r.* REPLACE (
+            CASE WHEN sm.value IS NULL THEN r.mailbox END AS mailbox,
+            CASE WHEN sp.value IS NULL THEN r.phone END AS phone,
+            CASE WHEN si.value IS NULL THEN r.national_id END AS national_id
+        )
+        FROM prepared_records r
+        LEFT JOIN shared_values sm ON sm.field = 'mailbox' AND sm.value = r.mailbox
+        LEFT JOIN shared_values sp ON sp.field = 'phone' AND sp.value = r.phone
+        LEFT JOIN shared_values si ON si.field = 'national_id' AND si.value = r.national_id
+    )
+    SELECT *, split_part(mailbox, '@', 1) AS email_local
+    FROM telling
+    ORDER BY record_no
+    """,
+)
+
+
+def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
+    """Normalise every field of `source_records`, each distinct value once.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `source_records`.
+    as_of_date : datetime.date
+        Births after it are impossible.
+    country : str
+        Country (ISO 3166-1 alpha-2) of phones, national ids and postcodes that do not say theirs.
+
+    Returns
+    -------
+    str
+        ``linkage_records``: record_no (dense, by source and source_record_id), source, source_record_id, kind,
+        given_key, given_variants, given_common, given_block, surname_1_key, surname_2_key, name_key, mailbox,
+        email_local, phone, national_id, national_id_valid (null: no check known), birth_day (yyyymmdd),
+        street_key, number_key, postcode_key, municipality_key. Beside it ``shared_values`` holds the mailboxes,
+        phones and ids left out because `MOST_SHARING` differently named people or more give them.
+    """
+    text, flag = pa.string(), pa.bool_()
+    engine.map_distinct(
+        "person_names",
+        "SELECT full_name, given_name, surnames, surname_1, surname_2, company FROM source_records",
+        _name_keys,
+        {
+            "kind": text,
+            "given_key": text,
+            "given_variants": pa.list_(text),
+            "given_common": flag,
+            "given_block": text,
+            "surname_1_key": text,
+            "surname_2_key": text,
+            "name_key": text,
+        },
+    )
+    engine.map_distinct(
+        "emails", "SELECT email FROM source_records", _email_keys, {"mailbox": text, "email_kind": text}
+    )
+    engine.map_distinct(
+        "phones",
+        "SELECT phone FROM source_records",
+        partial(normalise_phone, region=country),
+        {"e164": text, "phone_kind": text, "phone_valid": flag},
+    )
+    engine.map_distinct(
+        "national_ids",
+        "SELECT national_id FROM source_records",
+        partial(normalise_national_id, country=country),
+        {"id_value": text, "id_kind": text, "id_valid": flag},
+    )
+    engine.map_distinct(
+        "birth_days",
+        "SELECT birth_date FROM source_records",
+        partial(normalise_birth_date, as_of_date=as_of_date),
+        {"born_on": pa.date32(), "birth_defect": text, "birth_valid": flag},
+    )
+    engine.map_distinct(
+        "addresses",
+        "SELECT address_line, street_type, street, house_number, unit FROM source_records",
+        _address_keys,
+        {"street_key": text, "number_key": text},
+    )
+    engine.map_distinct(
+        "postcodes_told",
+        "SELECT postcode FROM source_records",
+        partial(_postcode_keys, country=country),
+        {"postcode_key": text},
+    )
+    engine.map_distinct(
+        "municipalities", "SELECT municipality FROM source_records", _fold, {"municipality_key": text}
+    )
+    engine.run(PREPARED_RECORDS)
+    engine.run(SHARED_VALUES, most_sharing=MOST_SHARING)
+    return engine.run(LINKAGE_RECORDS)
+
+
+NameKeys = tuple[
+    str | None, str | None, list[str] | None, bool, str | None, str | None, str | None, str | None
+]
+
+
+def _name_keys(
+    full_name: str | None,
+    given_name: str | None,
+    surnames: str | None,
+    surname_1: str | None,
+    surname_2: str | None,
+    company: str | None,
+) -> NameKeys:
+    name = normalise_name(full_name, given_name, surnames, surname_1, surname_2)
+    if name.kind is None and company:
+        name = name._replace(kind="company", company=company)
+    if name.kind == "company":
+        key = fold_text(name.company) or None
+        return "company", None, None, False, None, key, None, key
+    given = fold_name(name.given_name)
+    first, second = fold_name(name.surname_1), fold_name(name.surname_2)
+    variants = list_given_name_variants(given)
+    plain = [variant for variant in variants if variant != given]
+    words = sorted(" ".join(filter(None, (given, first, second))).split())
+    return (
+        name.kind,
+        given,
+        variants or None,
+        is_common_given_name(given),
+        plain[0] if len(plain) == 1 else given,
+        first,
+        second,
+        " ".join(words) or None,
+    )
+
+
+def _email_keys(email: str | None) -> tuple[str | None, str | None]:
+    read = normalise_email(email)
+    return read.mailbox, read.kind
+
+
+def _address_keys(
+    address_line: str | None,
+    street_type: str | None,
+    street: str | None,
+    house_number: str | None,
+    unit: str | None,
+) -> tuple[str | None, str | None]:
+    read = normalise_address(address_line, street_type, street, house_number, unit)
+    return read.street_key, None if read.house_number == "S/N" else read.house_number
+
+
+def _postcode_keys(postcode: str | None, country: str) -> tuple[str | None]:
+    read = normalise_postcode(postcode, country)
+    return (read.postcode if read.valid else None,)
+
+
+def _fold(value: str | None) -> tuple[str | None]:
+    return (fold_text(value) or None,)

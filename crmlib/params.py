@@ -1,0 +1,538 @@
+"""Typed settings: a run's YAML file, checked whole before anything runs.
+
+Every model is frozen and refuses unknown keys; a problem is told with file, line and key. Relative
+paths are from the params file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from crmlib.errors import ParamsError
+from crmlib.tables import CONTRACTS
+
+#: The entities a source can deliver, and the table each fills.
+ENTITIES = {
+    "customers": "source_records",
+    "consents": "consent_events",
+    "tickets": "tickets",
+    "ticket_lines": "ticket_lines",
+    "products": "products",
+    "stores": "stores",
+    "postcodes": "postcodes",
+    "suppressions": "suppressions",
+    "campaigns": "campaigns",
+    "campaign_reports": "campaign_reports",
+    "sends": "sends",
+    "web_events": "web_events",
+    "service_cases": "service_cases",
+}
+
+CHANNELS = ("email", "sms", "push", "postal", "call", "ads")
+PURPOSES = ("marketing", "profiling", "service", "third_party")
+#: Where only the lines of tickets are delivered, they carry what the ticket would.
+TICKET_FIELDS = ("source_record_id", "loyalty_card", "bought_at", "store_id", "channel", "status")
+
+Scalar = str | int | float | bool
+
+
+class Settings(BaseModel):
+    """What all settings share: frozen, and no key that nobody knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Dialect(Settings):
+    """How a text file is written; what is absent is sniffed, and said."""
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    decimal: Literal[".", ","] | None = None
+    date: str | None = None
+    header: list[str] | None = None
+    skip_rows: int = Field(default=0, ge=0)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        if value is not None and value != "whitespace" and len(value) != 1:
+            raise ValueError("give one character, or the word whitespace")
+        return value
+
+
+class FieldFrom(Settings):
+    """A field made of one or several columns, or of a fixed value.
+
+    Parameters
+    ----------
+    source_columns : str or list of str, as ``from``
+        Column or columns; several are joined with `join`.
+    extract : str, optional
+        Regular expression; its first group is the value.
+    join : str
+        What stands between the values of several columns.
+    value : optional
+        The same value for every row, in place of ``from``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    source_columns: str | list[str] | None = Field(default=None, alias="from")
+    extract: str | None = None
+    join: str = " "
+    value: Scalar | None = None
+
+    @field_validator("extract")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                groups = re.compile(value).groups
+            except re.error as error:
+                raise ValueError(f"this is not a regular expression ({error})") from None
+            if groups != 1:
+                raise ValueError("give exactly one group in parentheses: it is the value")
+        return value
+
+    def model_post_init(self, _context: Any) -> None:
+        if (self.source_columns is None) == (self.value is None):
+            raise ValueError("give either from: or value:")
+
+
+def _as_field(value: Any) -> Any:
+    return {"from": value} if isinstance(value, str) else value
+
+
+FieldMap = Annotated[FieldFrom, BeforeValidator(_as_field)]
+
+
+class EntitySource(Settings):
+    """Where one entity of a source lies, and what its columns mean."""
+
+    path: str
+    format: Literal["csv", "tsv", "parquet"] | None = None
+    dialect: Dialect = Dialect()
+    preset: str | None = None
+    fields: dict[str, FieldMap] = Field(default_factory=dict)
+    values: dict[str, dict[str, Scalar | None]] = Field(default_factory=dict)
+    tags: list[str] = Field(default_factory=list)
+    keep: list[str] = Field(default_factory=list)
+    record_source: str | None = None
+    delivered_on: date | None = None
+    timezone: str | None = None
+    owner: str | None = None
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _words_as_text(cls, value: Any) -> Any:
+        """YAML reads yes and no as booleans and 1 as a number; a value map's left side is always text."""
+        if not isinstance(value, dict):
+            return value
+        spelled = {True: "true", False: "false"}
+        return {
+            field: {spelled.get(key, str(key)) if isinstance(key, bool) else str(key): to for key, to in words.items()}
+            if isinstance(words, dict)
+            else words
+            for field, words in value.items()
+        }
+
+
+class EngineSettings(Settings):
+    """Where the set work runs."""
+
+    backend: Literal["duckdb"] = "duckdb"
+    threads: int = Field(default=2, ge=1)
+    memory_limit: str = Field(default="8GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|TB|MiB|GiB|TiB)$")
+
+
+def _known_timezone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        raise ValueError("this is no time zone; write one such as Atlantic/Canary") from None
+    return value
+
+
+TimeZone = Annotated[str, BeforeValidator(_known_timezone)]
+
+
+class RunSettings(Settings):
+    """What holds for the whole run."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")
+    as_of_date: date | Literal["today"]
+    timezone: TimeZone = "UTC"
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+    language: Literal["en"] = "en"
+    country: str = Field(default="ES", pattern=r"^[A-Z]{2}$")
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    notice: str | None = None
+    engine: EngineSettings = EngineSettings()
+
+
+class IdentityCosts(Settings):
+    """What a wrong decision costs, in the run's currency."""
+
+    wrong_merge: float = Field(gt=0)
+    missed_merge: float = Field(gt=0)
+
+
+class IdentitySettings(Settings):
+    """When two records are one person."""
+
+    match_threshold: float = Field(default=0.95, gt=0, lt=1)
+    costs: IdentityCosts | None = None
+    deterministic_national_id: bool = True
+
+
+class BacktestSettings(Settings):
+    """How forecasts are judged."""
+
+    origins: int = Field(default=4, ge=2)
+
+
+class StageSettings(Settings):
+    """Cut-offs of the stages; shares of the customer's own gaps, or probabilities."""
+
+    due: float = Field(default=0.5, gt=0, lt=1)
+    late: float = Field(default=0.8, gt=0, lt=1)
+    at_risk: float = Field(default=0.95, gt=0, lt=1)
+    at_risk_p_alive: float = Field(default=0.5, gt=0, lt=1)
+    dormant: float = Field(default=0.85, gt=0, lt=1)
+    lost: float = Field(default=0.95, gt=0, lt=1)
+    reactivated_days: int = Field(default=28, ge=1)
+
+
+class BehaviourSettings(Settings):
+    """Purchase rhythm, churn and value."""
+
+    horizons_days: list[Annotated[int, Field(ge=1, le=730)]] = Field(default=[7, 28, 91], min_length=1)
+    time_unit: Literal["day", "week"] = "week"
+    backtest: BacktestSettings = BacktestSettings()
+    stages: StageSettings = StageSettings()
+    discount_rate: float = Field(default=0.10, ge=0, lt=1)
+
+    @field_validator("horizons_days")
+    @classmethod
+    def _ascending(cls, value: list[int]) -> list[int]:
+        if sorted(set(value)) != value:
+            raise ValueError("give the days once each, in ascending order")
+        return value
+
+
+class AuditSettings(Settings):
+    """What the audit looks for, and when it stops a run."""
+
+    stale_after_days: int = Field(default=730, ge=1)
+    gates: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+
+
+class TruthSource(Settings):
+    """A table of known truth; only evaluation reads it."""
+
+    path: str
+    format: Literal["csv", "tsv", "parquet"] | None = None
+    dialect: Dialect = Dialect()
+    fields: dict[str, FieldMap]
+
+
+class Source(Settings):
+    """One system that delivers data."""
+
+    owner: str | None = None
+    timezone: TimeZone | None = None
+    entities: dict[str, list[EntitySource]] = Field(default_factory=dict)
+
+
+class Params(Settings):
+    """A whole params file.
+
+    Parameters
+    ----------
+    run, sources, truth, identity, behaviour, audit
+        The file's sections.
+    notebooks : dict of str to dict
+        Knobs of single notebooks, by the notebook's name.
+    """
+
+    run: RunSettings
+    sources: dict[str, Source] = Field(min_length=1)
+    truth: dict[str, TruthSource] = Field(default_factory=dict)
+    identity: IdentitySettings = IdentitySettings()
+    behaviour: BehaviourSettings = BehaviourSettings()
+    audit: AuditSettings = AuditSettings()
+    notebooks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _gather_entities(cls, value: Any) -> Any:
+        """A source's entities stand beside its owner and time zone; one file or a list of files each."""
+        if not isinstance(value, dict):
+            return value
+        gathered: dict[str, Any] = {}
+        for name, source in value.items():
+            if not isinstance(source, dict) or "entities" in source:
+                gathered[name] = source
+                continue
+            own = {key: entry for key, entry in source.items() if key not in ENTITIES}
+            entities = {key: entry for key, entry in source.items() if key in ENTITIES}
+            own["entities"] = {key: entry if isinstance(entry, list) else [entry] for key, entry in entities.items()}
+            gathered[name] = own
+        return gathered
+
+
+def load_params(path: Path, overrides: Mapping[str, Any] | None = None) -> Params:
+    """Read and check a params file.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file.
+    overrides : mapping of str to anything, optional
+        Values by dotted key (``run.seed``) that take the place of the file's.
+
+    Returns
+    -------
+    Params
+
+    Raises
+    ------
+    ParamsError
+        With every problem found, each naming file, line and key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: there is no such params file.") from None
+    except (IsADirectoryError, UnicodeDecodeError):
+        raise ParamsError(f"{path}: this is not a text file in UTF-8; a params file is YAML.") from None
+    document, lines, problems = _read_yaml(path, text)
+    for key, value in (overrides or {}).items():
+        _set(document, key, value, path)
+    params = None
+    try:
+        params = Params.model_validate(document)
+    except ValidationError as error:
+        problems += [_tell(path, lines, dict(problem)) for problem in error.errors()]
+    problems += [_at(path, lines, where, sentence) for where, sentence in _check_sources(document)]
+    if problems or params is None:
+        raise ParamsError(problems)
+    return params
+
+
+def resolve_path(params_file: Path, path: str) -> str:
+    """A path of a params file, seen from where the process runs; ``package:`` and URLs stay as they are."""
+    if re.match(r"^[a-z0-9+]{2,}:", path):
+        return path
+    return str((params_file.parent / path).resolve()) if not Path(path).is_absolute() else path
+
+
+def hash_params(params: Params) -> str:
+    """A hash that changes when any setting does."""
+    return hashlib.sha256(params.model_dump_json(by_alias=True).encode()).hexdigest()
+
+
+def dump_params(params: Params) -> dict[str, Any]:
+    """The settings as plain data, for a manifest; `Params.model_validate` reads them back."""
+    plain: dict[str, Any] = json.loads(params.model_dump_json(by_alias=True, exclude_none=True))
+    return plain
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Read ``KEY=VALUE`` of the command line; the value is YAML.
+
+    Raises
+    ------
+    ParamsError
+        If the text is not of that form.
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not re.fullmatch(r"[A-Za-z_][\w.-]*", key):
+        raise ParamsError(f"--set {text}: write KEY=VALUE, such as --set run.seed=7.")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ParamsError(f"--set {key}: the value is not YAML.") from None
+
+
+Lines = dict[tuple[Any, ...], int]
+
+
+def _read_yaml(path: Path, text: str) -> tuple[dict[str, Any], Lines, list[str]]:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ParamsError(f"{where}: this is not YAML ({getattr(error, 'problem', 'unreadable')}).") from None
+    if not isinstance(node, yaml.MappingNode):
+        raise ParamsError(f"{path}: the file must hold sections such as run: and sources:.")
+    lines: Lines = {}
+    problems = [f"{path}:{line}: the key '{key}' stands here a second time." for key, line in _walk(node, (), lines)]
+    document = yaml.safe_load(text)
+    return document, lines, problems
+
+
+def _walk(node: yaml.Node, where: tuple[Any, ...], lines: Lines) -> Iterator[tuple[str, int]]:
+    """Note the line of every key; yield the keys that stand twice."""
+    lines[where] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*where, key.value)
+            if inner in lines:
+                yield str(key.value), key.start_mark.line + 1
+            yield from _walk(value, inner, lines)
+            lines[inner] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _walk(value, (*where, index), lines)
+
+
+def _set(document: dict[str, Any], key: str, value: Any, path: Path) -> None:
+    *parents, last = key.split(".")
+    here: Any = document
+    for parent in parents:
+        here = here.setdefault(parent, {}) if isinstance(here, dict) else None
+    if not isinstance(here, dict):
+        raise ParamsError(f"{path}: --set {key}: there is no section to set it in.")
+    here[last] = value
+
+
+def _place(where: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A model's location as the file has it: without our own level of entities, and list indices of one."""
+    if len(where) > 2 and where[0] == "sources" and where[2] == "entities":
+        where = where[:2] + where[3:]
+    return where
+
+
+def _line(lines: Lines, where: tuple[Any, ...]) -> int | None:
+    if where in lines:
+        return lines[where]
+    without_indices = tuple(part for part in where if not isinstance(part, int))
+    while without_indices and without_indices not in lines:
+        without_indices = without_indices[:-1]
+    longest = where
+    while longest and longest not in lines:
+        longest = longest[:-1]
+    best = max((longest, without_indices), key=len)
+    return lines.get(best)
+
+
+def _at(path: Path, lines: Lines, where: tuple[Any, ...], sentence: str) -> str:
+    where = _place(where)
+    line = _line(lines, where)
+    shown = [str(part) for part in where if not isinstance(part, int) and part != "[key]"]
+    key = ".".join(shown)
+    return f"{path}{f':{line}' if line else ''}: {key}: {sentence}"
+
+
+def _known_keys(where: tuple[Any, ...]) -> list[str]:
+    """The keys that may stand where an unknown one does."""
+    model: Any = Params
+    for part in where[:-1]:
+        if isinstance(part, int):
+            continue
+        fields = getattr(model, "model_fields", None)
+        if fields is None or part not in fields:
+            continue
+        found = list(_models(fields[part].annotation))
+        model = found[0] if found else None
+    keys = [info.alias or name for name, info in model.model_fields.items()] if model else []
+    if model is Source:
+        keys = [key for key in keys if key != "entities"] + list(ENTITIES)
+    return keys
+
+
+def _models(annotation: Any) -> Iterator[type[Settings]]:
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models(argument)
+
+
+def _tell(path: Path, lines: Lines, problem: dict[str, Any]) -> str:
+    where = tuple(problem["loc"])
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        known = _known_keys(where)
+        near = difflib.get_close_matches(str(where[-1]), known, n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
+        return _at(path, lines, where, f"this key is unknown. {hint}")
+    if kind == "missing":
+        return _at(path, lines, where, "this key is missing.")
+    if kind == "value_error":
+        return _at(path, lines, where, f"{problem['ctx']['error']}.")
+    message = str(problem["msg"])
+    return _at(path, lines, where, f"{message[0].lower()}{message[1:]}.")
+
+
+def _check_sources(document: dict[str, Any]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """What no single setting can know; of deliveries that are wrong in themselves nothing more is said."""
+    sources = document.get("sources")
+    for name, source in sources.items() if isinstance(sources, dict) else ():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", str(name)):
+            yield ("sources", name), "name a source with small letters, digits and underscores."
+        if not isinstance(source, dict):
+            continue
+        if not any(entity in source for entity in ENTITIES):
+            yield ("sources", name), f"give it at least one entity: {', '.join(ENTITIES)}."
+        for entity in source.keys() & ENTITIES.keys():
+            given = source[entity] if isinstance(source[entity], list) else [source[entity]]
+            for index, entry in enumerate(given):
+                try:
+                    delivery = EntitySource.model_validate(entry)
+                except ValidationError:
+                    continue
+                yield from _check_delivery(("sources", name, entity, index), entity, delivery)
+
+
+def _check_delivery(
+    here: tuple[Any, ...], entity: str, delivery: EntitySource
+) -> Iterator[tuple[tuple[Any, ...], str]]:
+    contract = CONTRACTS[ENTITIES[entity]]
+    known = [column.name for column in contract.columns if column.name not in ("source", "bought_on", "extra")]
+    if entity == "ticket_lines":
+        known += TICKET_FIELDS
+    if delivery.preset is None and not delivery.fields:
+        yield here, "give fields: (what its columns mean) or a preset:, such as fields: {bought_at: DATE}."
+    for field in delivery.fields:
+        consent = re.fullmatch(r"consent\.(\w+)\.(\w+)", field)
+        if entity == "customers" and field == "consent.at":
+            continue
+        if entity == "customers" and consent:
+            if consent[1] not in CHANNELS or consent[2] not in PURPOSES:
+                yield (
+                    (*here, "fields", field),
+                    f"write consent.<channel>.<purpose>; channels {', '.join(CHANNELS)}; "
+                    f"purposes {', '.join(PURPOSES)}.",
+                )
+        elif field not in known:
+            near = difflib.get_close_matches(field, known, n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
+            yield (*here, "fields", field), f"'{entity}' has no such field. {hint}"
+    for field in delivery.values:
+        if field not in known and field not in delivery.fields:
+            yield (*here, "values", field), f"'{entity}' has no such field."
+
+
+def resolve_as_of(params: Params, today: date) -> Params:
+    """Put a date in the place of ``today``."""
+    if params.run.as_of_date != "today":
+        return params
+    return params.model_copy(update={"run": params.run.model_copy(update={"as_of_date": today})})
+
+
+def local_today(params: Params) -> date:
+    """The day it is in the run's time zone: asked once, when a run begins, and kept in its manifest."""
+    return datetime.now(zoneinfo.ZoneInfo(params.run.timezone)).date()

@@ -1,0 +1,169 @@
+"""What a page is told about its run; the pipeline fills it from the manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source and how fresh it is.
+
+    Parameters
+    ----------
+    name : str
+        The source as the params name it.
+    delivered_on : date, optional
+        Date of its last delivery not after the as-of date.
+    rows : int, optional
+        Rows read from it in this run.
+    owner : str
+        Who answers for it.
+    """
+
+    name: str
+    delivered_on: date | None = None
+    rows: int | None = None
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class Room:
+    """A room's page.
+
+    Parameters
+    ----------
+    key : str
+        The notebook's name without its ending, such as ``05_purchase_patterns``.
+    title : str
+        A short title for menus, such as "Purchase patterns".
+    question : str
+        The question it answers.
+    skipped : str
+        The sentence that says why it had nothing to do; empty when it ran.
+    """
+
+    key: str
+    title: str
+    question: str = ""
+    skipped: str = ""
+
+    @property
+    def number(self) -> str:
+        """The room's number, as written before its name."""
+        return self.key.partition("_")[0]
+
+    @property
+    def file(self) -> str:
+        """Name of its page."""
+        return f"{self.key}.html"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A headline figure of a room.
+
+    Parameters
+    ----------
+    room : str
+        Key of the room.
+    key : str
+        Its name, the same in every run.
+    value : float or int or str or None
+        The figure; a share lies between 0 and 1.
+    label : str
+        What it counts, in words.
+    unit : str
+        ``%`` for a share, a currency's code for money, another word for itself; empty: a plain number.
+    better : {"up", "down", ""}
+        Which way is good; empty where neither is.
+    base_value : float or int or None
+        The same figure in the base run.
+    """
+
+    room: str
+    key: str
+    value: float | int | str | None
+    label: str
+    unit: str = ""
+    better: str = ""
+    base_value: float | int | str | None = None
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """A table of the run: its name, what one row is, and how many there are."""
+
+    name: str
+    rows: int
+    meaning: str = ""
+    room: str = ""
+
+
+#: What the workbench checks before it publishes a page; the sentence ends "… : <these>."
+CHECKS = (
+    "no e-mail address, and no phone, national id, full name or numbered address of this run's tables, stands in "
+    "this page",
+    "this page asks nothing of any other address",
+)
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What every page says of its run.
+
+    Parameters
+    ----------
+    run_id : str
+        The run's id.
+    name : str
+        The run's name, for people.
+    as_of_date : date
+        Nothing later is used.
+    base : str
+        Id of the run it is compared with; empty: none.
+    language : str
+        Language code of the pages.
+    draft : bool
+        Whether it is a draft, which cannot be published.
+    sources : tuple of Source
+        In the order of the params.
+    rooms : tuple of Room
+        Rooms of the run, in their order.
+    notices : tuple of str
+        Texts to repeat word for word on every page (a data set's licence).
+    checks : tuple of str
+        What was checked before publishing, in words.
+    """
+
+    run_id: str
+    name: str
+    as_of_date: date
+    base: str = ""
+    language: str = "en"
+    draft: bool = False
+    sources: tuple[Source, ...] = ()
+    rooms: tuple[Room, ...] = ()
+    notices: tuple[str, ...] = ()
+    checks: tuple[str, ...] = field(default=CHECKS)
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """What a room's page is told: its run, which room it is, its headline figures."""
+
+    run: RunContext
+    room: Room
+    headlines: tuple[Headline, ...] = ()
+
+
+@dataclass(frozen=True)
+class IndexContext:
+    """What the overview is told: its run, the headlines of all rooms, the tables and the time it took."""
+
+    run: RunContext
+    headlines: tuple[Headline, ...] = ()
+    tables: tuple[TableRows, ...] = ()
+    duration_seconds: float | None = None
+    finding: str = ""

@@ -1,0 +1,55 @@
+"""How a headline figure is written, and how it moved since the base run."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from crmlib.report.context import Headline
+from crmlib.report.formats import format_value
+
+#: Moves smaller than this share (or this many hundredths of a point) are no change.
+SMALLEST = 0.0005
+
+
+class Change(NamedTuple):
+    """A headline's change against the base run: in words, and whether it is good."""
+
+    text: str
+    tone: str
+
+
+def describe_change(headline: Headline) -> Change | None:
+    """Say how a headline moved since the base run; None without a figure to compare with."""
+    value, base = headline.value, headline.base_value
+    if not isinstance(value, int | float) or not isinstance(base, int | float):
+        return None
+    difference = value - base
+    size, moved = _size(difference, base, headline.unit)
+    if not moved:
+        return Change("unchanged", "neutral")
+    arrow = "▲" if difference > 0 else "▼"
+    if headline.better not in {"up", "down"}:
+        return Change(f"{arrow} {size}", "neutral")
+    good = (difference > 0) == (headline.better == "up")
+    return Change(f"{arrow} {size}, {'better' if good else 'worse'}", "good" if good else "bad")
+
+
+def format_headline(headline: Headline) -> str:
+    """Write a headline's figure with its unit, unless the label names it already."""
+    value, unit = headline.value, headline.unit
+    if isinstance(value, str) or value is None:
+        return format_value(value)
+    if unit == "%":
+        return format_value(value, "0.0%")
+    if len(unit) == 3 and unit.isupper():
+        return format_value(value, unit)
+    number = format_value(value)
+    return number if not unit or unit.casefold() in headline.label.casefold().split() else f"{number} {unit}"
+
+
+def _size(difference: float, base: float, unit: str) -> tuple[str, bool]:
+    if unit == "%":
+        return format_value(difference * 100, "+0.0") + " points", abs(difference) >= SMALLEST
+    if not base:
+        return format_value(difference, "+0.0"), difference != 0
+    return format_value(difference / abs(base), "+0.0%"), abs(difference / base) >= SMALLEST

@@ -1,0 +1,179 @@
+"""Tables, sentences and findings that a notebook shows; everything in them is escaped."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from crmlib.report.display import Fragment
+from crmlib.report.formats import format_value, is_nothing, is_number
+from crmlib.report.theme import TONES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_ROWS = 40
+
+#: The word that names a finding's tone, so that colour is never alone.
+TONE_WORDS = {"neutral": "Finding", "good": "Good", "attention": "Look at this", "bad": "Act on this"}
+
+
+def show(
+    frame: pd.DataFrame,
+    caption: str,
+    *,
+    formats: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    note: str = "",
+    bars: Sequence[str] = (),
+    max_rows: int = MAX_ROWS,
+) -> Fragment:
+    """Show a table.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows as they are to be read; its index is left out.
+    caption : str
+        What the table says, in a sentence.
+    formats : mapping of str to str, optional
+        Column -> how its values are written (see `crmlib.report.formats.format_value`).
+    labels : mapping of str to str, optional
+        Column -> heading, with its unit; absent: the column's name with spaces.
+    note : str
+        A line below the table.
+    bars : sequence of str
+        Columns (numbers from 0 up) that carry a thin bar, relative to the column's largest value.
+    max_rows : int
+        Rows shown; how many more there are is said below the table.
+
+    Returns
+    -------
+    Fragment
+        An accessible table in a box that scrolls by itself where the screen is narrow.
+    """
+    formats, labels = formats or {}, labels or {}
+    columns = [str(column) for column in frame.columns]
+    rows = list(frame.head(max_rows).itertuples(index=False, name=None))
+    cells = [
+        [format_value(value, formats.get(column, "")) for column, value in zip(columns, row, strict=True)]
+        for row in rows
+    ]
+    numeric = [_is_numeric([row[place] for row in rows]) for place in range(len(columns))]
+    headings = [labels.get(column, column.replace("_", " ")) for column in columns]
+    tops = {place: _largest([row[place] for row in rows]) for place, column in enumerate(columns) if column in bars}
+
+    head = "".join(
+        f'<th scope="col"{_numeric_class(number)}>{escape(heading)}</th>'
+        for heading, number in zip(headings, numeric, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(
+            _cell(text, value, place, numeric[place], tops.get(place))
+            for place, (text, value) in enumerate(zip(texts, row, strict=True))
+        )
+        + "</tr>\n"
+        for texts, row in zip(cells, rows, strict=True)
+    )
+    notes = [note] if note else []
+    if len(frame) > max_rows:
+        notes.append(f"{len(frame) - max_rows:,} more rows are in the table itself.")
+    foot = f'<p class="crm-note">{escape(" ".join(notes))}</p>' if notes else ""
+    markup = (
+        '<div class="crm-table"><div class="crm-scroll" role="region" tabindex="0" '
+        f'aria-label="{escape(caption)}">'
+        f"<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n"
+        f"</table></div>{foot}</div>"
+    )
+    lines = [caption, " | ".join(headings), *(" | ".join(row) for row in cells), *notes]
+    return Fragment(markup, "\n".join(lines))
+
+
+def say(template: str, **figures: Any) -> Fragment:
+    """Say a sentence whose figures come from data.
+
+    Parameters
+    ----------
+    template : str
+        A format string such as ``"{n:,} customers bought."``.
+    **figures
+        The values it names; they stand out in the paragraph.
+
+    Returns
+    -------
+    Fragment
+        A paragraph.
+    """
+    return Fragment(f'<p class="crm-say">{_fill(template, figures)}</p>', template.format(**figures))
+
+
+def finding(template: str, *, tone: str = "neutral", action: str = "", **figures: Any) -> Fragment:
+    """Call out what was found, whether it is good, and what to do.
+
+    Parameters
+    ----------
+    template : str
+        The finding as a format string.
+    tone : {"neutral", "good", "attention", "bad"}
+        Whether it is good; a word says so beside the colour.
+    action : str
+        What to do about it, a format string too.
+    **figures
+        The values that both name.
+
+    Returns
+    -------
+    Fragment
+        A call-out.
+
+    Raises
+    ------
+    ValueError
+        If the tone is none of those.
+    """
+    if tone not in TONES:
+        raise ValueError(f"A finding's tone is one of {', '.join(TONES)}.")
+    todo = f'<p class="crm-action"><b>What to do:</b> {_fill(action, figures)}</p>' if action else ""
+    markup = (
+        f'<div class="crm-finding crm-{tone}" role="note"><p><b class="crm-tone">{TONE_WORDS[tone]}</b> '
+        f"{_fill(template, figures)}</p>{todo}</div>"
+    )
+    plain = f"{TONE_WORDS[tone]}: {template.format(**figures)}"
+    return Fragment(markup, plain + (f"\nWhat to do: {action.format(**figures)}" if action else ""))
+
+
+class _Escaping(string.Formatter):
+    """Formats as `str.format` does, with every figure escaped and marked."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return f'<span class="crm-figure">{escape(super().format_field(value, format_spec))}</span>'
+
+
+def _fill(template: str, figures: Mapping[str, Any]) -> str:
+    return _Escaping().vformat(escape(template, quote=False), (), figures)
+
+
+def _is_numeric(values: Sequence[Any]) -> bool:
+    present = [value for value in values if not is_nothing(value)]
+    return bool(present) and all(is_number(value) for value in present)
+
+
+def _largest(values: Sequence[Any]) -> float:
+    return max((float(value) for value in values if not is_nothing(value)), default=0.0)
+
+
+def _numeric_class(numeric: bool) -> str:
+    return ' class="crm-number"' if numeric else ""
+
+
+def _cell(text: str, value: Any, place: int, numeric: bool, top: float | None) -> str:
+    shown = escape(text)
+    if top and not is_nothing(value):
+        width = max(0.0, min(1.0, float(value) / top)) * 100
+        shown = f'<span class="crm-bar" style="--share:{width:.1f}%">{shown}</span>'
+    if place == 0 and not numeric:
+        return f'<th scope="row">{shown}</th>'
+    return f"<td{_numeric_class(numeric)}>{shown}</td>"

@@ -1,0 +1,337 @@
+"""A run as one notebook holds it: the tables it may see, and the ones it writes."""
+
+from __future__ import annotations
+
+import os
+import zoneinfo
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from crmlib.engine import Engine, literal, quote
+from crmlib.errors import ContractError, InputError, NothingToDo
+from crmlib.params import Params
+from crmlib.runs import RunFolder, RunStore, hash_file, sync_folder
+from crmlib.tables import CONTRACTS, Column, Contract, find_contract
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Set by the pipeline in its kernels: who may write to a run that is not complete.
+WRITER_VARIABLE = "CRM_WRITER"
+
+
+class Room:
+    """A run opened for one notebook.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run, or a draft beside it.
+    notebook : str
+        The notebook's name, such as ``03_deduplication``.
+
+    Attributes
+    ----------
+    engine : Engine
+        Every table of the contracts is a view in it, cut to what was known on the as-of date.
+    params : Params
+    as_of_date : datetime.date
+    """
+
+    def __init__(self, folder: RunFolder, notebook: str) -> None:
+        manifest = folder.manifest()
+        self.folder = folder
+        self.notebook = notebook
+        self.params = Params.model_validate(manifest["params"])
+        self.params_file = Path(manifest["params_file"])
+        self._inputs: dict[str, str] = manifest["inputs"]
+        self.as_of_date = date.fromisoformat(manifest["as_of_date"])
+        self.base = RunFolder(folder.path.parent / manifest["base"]) if manifest["base"] else None
+        settings = self.params.run.engine
+        self.engine = Engine(settings.threads, settings.memory_limit, folder.private / ".spill")
+        for contract in CONTRACTS.values():
+            self._show(contract)
+
+    @property
+    def cutoff(self) -> datetime:
+        """The end of the as-of date where the run is, as UTC: nothing from then on is used."""
+        return end_of_day(self.as_of_date, self.params.run.timezone)
+
+    @property
+    def owners(self) -> dict[str, str | None]:
+        """Source -> who answers for it."""
+        return {name: source.owner for name, source in self.params.sources.items()}
+
+    def has(self, name: str) -> bool:
+        """Whether a table holds any row that may be seen."""
+        return bool(self.engine.row(f"SELECT EXISTS (FROM {quote(find_contract(name).name)}) AS any")["any"])
+
+    def require(self, *names: str, sentence: str) -> None:
+        """Leave the notebook, with a sentence for its page, unless the tables hold something.
+
+        Raises
+        ------
+        NothingToDo
+            If one of them is absent or empty.
+        """
+        if not all(self.has(name) for name in names):
+            raise NothingToDo(sentence)
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """A table as a frame, for looking at."""
+        return self.engine.frame(f"FROM {quote(find_contract(name).name)}")
+
+    def sql(self, query: str, **values: Any) -> pd.DataFrame:
+        """The rows of a query over all tables."""
+        return self.engine.frame(query, **values)
+
+    def base_table(self, name: str) -> str | None:
+        """A view of a table as the base run left it, whole; None if there is none."""
+        if self.base is None:
+            return None
+        path = table_path(self.base, find_contract(name), None)
+        if not path.exists():
+            return None
+        return self.engine.view(f"base_{name}", f"FROM {_scan(path)}")
+
+    def write(self, name: str, data: str | pd.DataFrame | pa.Table) -> int:
+        """Write a table of this room: cast, sorted by its key, checked against its contract, whole or not at all.
+
+        Parameters
+        ----------
+        name : str
+            A contract's name.
+        data : str, DataFrame or Arrow table
+            A table of the engine by its name, or the rows; columns that are absent are empty.
+
+        Returns
+        -------
+        int
+            Rows written.
+
+        Raises
+        ------
+        ContractError
+            If the rows break the contract; nothing is written then.
+        """
+        contract = find_contract(name)
+        if self.notebook[:2] not in contract.rooms:
+            raise ContractError(f"Notebook {self.notebook} is not a writer of table '{name}'.")
+        source = data if isinstance(data, str) else self.engine.register(f"{name}_rows", data)
+        path = table_path(self.folder, contract, self.notebook)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}-{os.getpid()}")
+        self.engine.copy(_conform(contract, source, self.engine.columns(source), self.notebook), beside)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        try:
+            facts = _check_rows(self.engine, contract, beside)
+        except ContractError:
+            beside.unlink()
+            raise
+        beside.chmod(0o600)
+        facts |= {"sha256": hash_file(beside), "bytes": beside.stat().st_size, "room": self.notebook}
+        beside.replace(path)
+        sync_folder(path.parent)
+        entry = str(path.relative_to(self.folder.tables).with_suffix(""))
+        self.folder.update(lambda manifest: manifest["tables"].update({entry: facts}))
+        self._show(contract)
+        return int(facts["rows"])
+
+    def write_many(self, tables: Mapping[str, str]) -> None:
+        """Write several tables of this room: contract's name -> table of the engine."""
+        for name, data in tables.items():
+            self.write(name, data)
+
+    def keep_private(self, name: str, table: str) -> None:
+        """Keep a table of the engine under ``private/``, where personal data may lie; no contract holds for it."""
+        path = self.folder.private / f"{name}.parquet"
+        beside = path.with_name(f".{path.name}-{os.getpid()}")
+        self.engine.copy(f"FROM {quote(table)}", beside)
+        beside.chmod(0o600)
+        beside.replace(path)
+
+    def hash_of(self, path: Path) -> str:
+        """Hash of an input's content: as the manifest has it, or for a file new to a draft as it is now."""
+        return self._inputs.get(str(path)) or hash_file(path)
+
+    def headline(self, key: str, value: float, label: str, *, unit: str = "", better: str = "") -> None:
+        """Keep one of the room's headline figures for the index page.
+
+        Parameters
+        ----------
+        key : str
+            Name by which the base run's figure is found.
+        value : float
+            The figure.
+        label : str
+            What it counts, in the reader's words.
+        unit : str
+            ``share``, a currency code, or a plural noun; empty for a bare number.
+        better : {"up", "down", ""}
+            Which way is good.
+        """
+        entry = {"key": key, "value": float(value), "label": label, "unit": unit, "better": better}
+
+        def keep(manifest: dict[str, Any]) -> None:
+            room = manifest["notebooks"].setdefault(self.notebook, {})
+            room["headlines"] = [old for old in room.get("headlines", []) if old["key"] != key] + [entry]
+
+        self.folder.update(keep)
+
+    def __repr__(self) -> str:
+        draft = " This is a draft: the complete run stays as it is." if "-draft-" in self.folder.run_id else ""
+        return f"Run {self.folder.run_id}, as of {self.as_of_date}.{draft}"
+
+    def _show(self, contract: Contract) -> None:
+        path = table_path(self.folder, contract, None)
+        if not any(path.glob("*.parquet")) if contract.shared else not path.exists():
+            empty = ", ".join(
+                f"CAST(NULL AS {c.sql_type}) AS {quote(c.name)}" for c in contract.columns if "<" not in c.name
+            )
+            self.engine.view(contract.name, f"SELECT {empty} WHERE false")
+            return
+        facts = self.folder.manifest()["tables"].get(contract.name, {})
+        self.engine.view(contract.name, _visible(contract, path, self.as_of_date, self.cutoff, facts))
+
+
+def open_run(run_dir: str, notebook: str) -> Room:
+    """Open a run for one notebook.
+
+    Parameters
+    ----------
+    run_dir : str
+        The run's folder; empty for the published run of the nearest ``runs`` folder.
+    notebook : str
+        The notebook's name, such as ``03_deduplication``.
+
+    Returns
+    -------
+    Room
+        Of the run itself when the pipeline runs the notebook; else of a draft beside it.
+
+    Raises
+    ------
+    InputError
+        If there is no such run.
+    """
+    folder = RunFolder(Path(run_dir).resolve()) if run_dir else _find_runs().get("latest")
+    manifest = folder.manifest()
+    own = os.environ.get(WRITER_VARIABLE) == manifest["writer"]
+    if not own or manifest["status"] != "running":
+        folder = RunStore(folder.path.parent).make_draft(folder)
+    return Room(folder, notebook)
+
+
+def end_of_day(day: date, timezone: str) -> datetime:
+    """The first moment after a day in a time zone, as UTC."""
+    local = datetime.combine(day + timedelta(days=1), datetime.min.time(), zoneinfo.ZoneInfo(timezone))
+    return local.astimezone(UTC)
+
+
+def table_path(folder: RunFolder, contract: Contract, notebook: str | None) -> Path:
+    """Where a table lies: one file, or for a table of several rooms a folder with a file for each."""
+    if not contract.shared:
+        return folder.tables / f"{contract.name}.parquet"
+    return folder.tables / contract.name / f"{notebook}.parquet" if notebook else folder.tables / contract.name
+
+
+def _find_runs() -> RunStore:
+    if "CRM_RUNS_DIR" in os.environ:
+        return RunStore(Path(os.environ["CRM_RUNS_DIR"]))
+    here = Path.cwd()
+    for place in (here, *here.parents):
+        if (place / "runs" / "latest").exists():
+            return RunStore(place / "runs")
+    raise InputError(
+        "No published run was found in a folder 'runs' here or above; run the workbench first (make demo), "
+        "or give the notebook a run_dir."
+    )
+
+
+def _scan(path: Path) -> str:
+    files = path / "*.parquet" if path.is_dir() else path
+    return f"read_parquet({literal(str(files))}, hive_partitioning = false)"
+
+
+def _visible(contract: Contract, path: Path, as_of: date, cutoff: datetime, facts: dict[str, Any]) -> str:
+    """What was known at the end of the as-of date: the latest version of each key, and nothing later."""
+    moment = f"TIMESTAMPTZ '{cutoff.isoformat()}'"
+    conditions = []
+    for name in contract.happens:
+        column = contract.column(name)
+        assert column is not None
+        limit = f"<= DATE '{as_of}'" if column.kind == "date" else f"< {moment}"
+        conditions.append(f"({quote(name)} IS NULL OR {quote(name)} {limit})")
+    latest = ""
+    if contract.versioned:
+        conditions.append(f"updated_at < {moment}")
+        if facts.get("superseded", 1):
+            keys = ", ".join(quote(name) for name in contract.key if name != "updated_at")
+            latest = f" QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY updated_at DESC) = 1"
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT * FROM {_scan(path)}{where}{latest}"
+
+
+def _conform(contract: Contract, source: str, given: dict[str, str], notebook: str) -> str:
+    """The query that gives a contract's columns, in its order and types, sorted by its key."""
+    selected = []
+    known = set()
+    for column in contract.columns:
+        names = [name for name in given if column.matches(name)]
+        known.update(names)
+        selected += [f"{_cast(column, quote(name))} AS {quote(name)}" for name in names]
+        if column.name == "room" and not names:
+            selected.append(f"{literal(notebook)} AS room")
+        elif not names and "<" not in column.name:
+            if not column.null:
+                raise ContractError(f"Table '{contract.name}' must have the column '{column.name}'.")
+            selected.append(f"CAST(NULL AS {column.sql_type}) AS {quote(column.name)}")
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise ContractError(f"Table '{contract.name}' has no column {', '.join(unknown)} in its contract.")
+    keys = ", ".join(quote(name) for name in contract.key)
+    return f"SELECT {', '.join(selected)} FROM {quote(source)} ORDER BY {keys}"
+
+
+def _cast(column: Column, value: str) -> str:
+    cast = f"CAST({value} AS {column.sql_type})"
+    return f"CASE WHEN isnan({cast}) THEN NULL ELSE {cast} END" if column.kind == "float" else cast
+
+
+def _check_rows(engine: Engine, contract: Contract, path: Path) -> dict[str, Any]:
+    """Check a written file; give its rows and, for a table of versions, how many are superseded."""
+    scan = _scan(path)
+    breaches = []
+    for name in engine.arrow(f"SELECT * FROM {scan} LIMIT 0").column_names:
+        column = contract.column(name)
+        assert column is not None
+        field = quote(name)
+        if not column.null:
+            breaches.append((f"'{name}' is empty", f"{field} IS NULL"))
+        if column.values:
+            allowed = ", ".join(literal(value) for value in column.values)
+            breaches.append((f"'{name}' is none of {'/'.join(column.values)}", f"{field} NOT IN ({allowed})"))
+        if column.kind == "float":
+            breaches.append((f"'{name}' is infinite", f"isinf({field})"))
+    counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS b{i}" for i, (_, condition) in enumerate(breaches))
+    found = engine.row(f"SELECT count(*) AS rows, {counts} FROM {scan}")
+    told = [f"{sentence} in {found[f'b{i}']:,} rows" for i, (sentence, _) in enumerate(breaches) if found[f"b{i}"]]
+    keys = _count_keys(engine, scan, contract.key)
+    if keys != found["rows"]:
+        told.append(f"the key ({', '.join(contract.key)}) is not unique in {found['rows'] - keys:,} rows")
+    if told:
+        raise ContractError(f"Table '{contract.name}' would break its contract: {'; '.join(told)}.")
+    facts = {"rows": found["rows"]}
+    if contract.versioned:
+        facts["superseded"] = found["rows"] - _count_keys(engine, scan, contract.key[:-1])
+    return facts
+
+
+def _count_keys(engine: Engine, scan: str, key: tuple[str, ...]) -> int:
+    columns = ", ".join(quote(name) for name in key)
+    return int(engine.row(f"SELECT count(*) AS n FROM (SELECT DISTINCT {columns} FROM {scan})")["n"])

@@ -1,0 +1,394 @@
+"""Run folders: made once, published by compare-and-swap, rolled back by moving a pointer.
+
+State that outlives a run is kept in no database: each run starts from a base and writes its own
+successor tables, so that a crash loses nothing and a rerun gives the same answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from crmlib.errors import ConflictError, InputError
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
+PRIVATE_MODE = 0o700
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's folder.
+
+    Parameters
+    ----------
+    path : Path
+        ``runs/<run_id>``.
+    """
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def tables(self) -> Path:
+        """Parquet files; personal data."""
+        return self.path / "tables"
+
+    @property
+    def notebooks(self) -> Path:
+        """Executed notebooks; no personal data."""
+        return self.path / "notebooks"
+
+    @property
+    def report(self) -> Path:
+        """Pages; safe to forward."""
+        return self.path / "report"
+
+    @property
+    def private(self) -> Path:
+        """Exports, raw tracebacks, rejected rows; personal data."""
+        return self.path / "private"
+
+    def manifest(self) -> Manifest:
+        """The run's manifest, as it stands now.
+
+        Raises
+        ------
+        InputError
+            If there is none that can be read.
+        """
+        try:
+            read: Manifest = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError):
+            raise InputError(f"{self.path}: this is no run folder (it has no readable manifest.json).") from None
+        return read
+
+    def update(self, change: Callable[[Manifest], object]) -> None:
+        """Change the manifest; a reader sees the old or the new one, never a half."""
+        manifest = self.manifest()
+        change(manifest)
+        write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the run's own lock, so that no second process writes to it.
+
+        Raises
+        ------
+        ConflictError
+            If another process holds it.
+        """
+        with _lock(self.path / ".lock", f"The run {self.run_id} is being written by another process."):
+            yield
+
+
+class RunStore:
+    """The folder that holds the runs.
+
+    Parameters
+    ----------
+    directory : Path
+        Usually ``runs``.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def get(self, run_id: str) -> RunFolder:
+        """A run by its id, or the published one by ``latest``.
+
+        Raises
+        ------
+        InputError
+            If there is no such run.
+        """
+        if run_id == "latest":
+            latest = self.latest()
+            if latest is None:
+                raise InputError(f"{self.directory}: no run has been published yet; start one with crm run.")
+            return latest
+        folder = RunFolder(self.directory / run_id)
+        if not RUN_ID.fullmatch(run_id) or not folder.path.is_dir():
+            raise InputError(f"{self.directory}: there is no run '{run_id}'; crm status lists them.")
+        return folder
+
+    def all(self) -> list[RunFolder]:
+        """Every run and draft, the oldest first."""
+        if not self.directory.is_dir():
+            return []
+        found = [
+            RunFolder(path)
+            for path in self.directory.iterdir()
+            if not path.is_symlink() and (path / "manifest.json").is_file()
+        ]
+        return sorted(found, key=lambda folder: (folder.manifest()["started_at"], folder.run_id))
+
+    def latest(self) -> RunFolder | None:
+        """The published run; None before the first."""
+        pointer = self.directory / "latest"
+        return RunFolder(self.directory / pointer.readlink()) if pointer.is_symlink() else None
+
+    def find_base(self, as_of_date: date) -> RunFolder | None:
+        """The published run, or the nearest in its chain of bases, that is not later than a date."""
+        folder = self.latest()
+        while folder is not None and folder.path.is_dir():
+            manifest = folder.manifest()
+            if date.fromisoformat(manifest["as_of_date"]) <= as_of_date:
+                return folder
+            folder = RunFolder(self.directory / manifest["base"]) if manifest["base"] else None
+        return None
+
+    def create(self, run_id: str | None, name: str, manifest: Manifest) -> RunFolder:
+        """Make a run's folder, its manifest first.
+
+        Parameters
+        ----------
+        run_id : str, optional
+            Its id; made of name, as-of date and a count when absent.
+        name : str
+            The run's name in params.
+        manifest : dict
+            What is known before anything runs; must hold ``as_of_date``.
+
+        Raises
+        ------
+        InputError
+            If the id is taken, or is no plain name.
+        """
+        if run_id is not None and (not RUN_ID.fullmatch(run_id) or run_id == "latest"):
+            raise InputError(f"--run-id {run_id}: use letters, digits, dots, dashes and underscores.")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        latest = self.latest()
+        whole: Manifest = {
+            "status": "running",
+            "started_at": _now(),
+            "latest_at_start": latest.run_id if latest else None,
+            "writer": secrets.token_hex(16),
+            "notebooks": {},
+            "tables": {},
+            **manifest,
+        }
+        count = 1
+        while True:
+            path = self.directory / (run_id or f"{name}-{manifest['as_of_date']}-{count}")
+            making = self.directory / f".new-{path.name}-{os.getpid()}"
+            _make_folders(RunFolder(making))
+            write_atomically(
+                making / "manifest.json",
+                json.dumps({"run_id": path.name, **whole}, indent=2, ensure_ascii=False) + "\n",
+            )
+            try:
+                # a rename onto an existing run fails, since a run's folder is never empty
+                making.rename(path)
+            except OSError:
+                shutil.rmtree(making)
+                if run_id is not None:
+                    raise InputError(
+                        f"--run-id {run_id}: there is such a run already; use --resume to go on with it."
+                    ) from None
+                count += 1
+                continue
+            return RunFolder(path)
+
+    def make_draft(self, folder: RunFolder) -> RunFolder:
+        """Make a draft beside a run: its tables linked, so that a notebook run by hand changes nothing of it."""
+        manifest = folder.manifest()
+        origin = manifest.get("draft_of") or folder.run_id
+        count = 1
+        while True:
+            draft = RunFolder(self.directory / f"{origin}-draft-{count}")
+            try:
+                draft.path.mkdir(parents=True)
+                break
+            except FileExistsError:
+                count += 1
+        _make_folders(draft)
+        shutil.copytree(folder.tables, draft.tables, copy_function=os.link, dirs_exist_ok=True, ignore=_unfinished)
+        manifest |= {
+            "run_id": draft.run_id,
+            "draft_of": origin,
+            "status": "draft",
+            "started_at": _now(),
+            "writer": secrets.token_hex(16),
+        }
+        write_atomically(draft.path / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        return draft
+
+    def publish(self, folder: RunFolder) -> str:
+        """Make a complete run the one that ``latest`` names, if nothing was published since it began.
+
+        Returns
+        -------
+        str
+            One sentence: published, or why not.
+
+        Raises
+        ------
+        InputError
+            If the run is not complete.
+        ConflictError
+            If another run was published since this one began; nothing is changed.
+        """
+        manifest = folder.manifest()
+        if manifest["status"] != "complete":
+            raise InputError(
+                f"The run {folder.run_id} is not complete (its state is {manifest['status']}); "
+                "only complete runs are published."
+            )
+        with self._publishing():
+            latest = self.latest()
+            if latest is not None and latest.run_id == folder.run_id:
+                return f"The run {folder.run_id} is the published one already."
+            if latest is not None and latest.manifest()["as_of_date"] > manifest["as_of_date"]:
+                return (
+                    f"The run {folder.run_id} is complete but stays unpublished: "
+                    f"the published run {latest.run_id} has a later as-of date."
+                )
+            if (latest.run_id if latest else None) != manifest["latest_at_start"]:
+                raise ConflictError(
+                    f"The run {folder.run_id} is complete but was not published: {latest.run_id if latest else 'none'} "
+                    "was published after it began. Run again to build on that one."
+                )
+            self._point(folder, "publish")
+        return f"The run {folder.run_id} is published."
+
+    def rollback(self, run_id: str) -> str:
+        """Let ``latest`` name a run that was published before.
+
+        Raises
+        ------
+        InputError
+            If the run was never published.
+        """
+        folder = self.get(run_id)
+        with self._publishing():
+            if folder.run_id not in {entry["run_id"] for entry in self.history()}:
+                raise InputError(f"The run {run_id} was never published; crm publish {run_id} does that.")
+            self._point(folder, "rollback")
+        return f"The published run is {run_id} again."
+
+    def history(self) -> list[dict[str, str]]:
+        """What was published or rolled back to, and when, the oldest first."""
+        log = self.directory / "published.jsonl"
+        return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
+
+    def prune(self, keep: int) -> list[str]:
+        """Delete all but the published run, its base and the `keep` newest complete runs.
+
+        Returns
+        -------
+        list of str
+            Ids of the runs and drafts deleted; a draft goes with its run.
+        """
+        deleted = []
+        with self._publishing():
+            latest = self.latest()
+            kept = {latest.run_id, latest.manifest()["base"]} if latest else set()
+            complete = [folder for folder in self.all() if folder.manifest()["status"] == "complete"]
+            kept |= {folder.run_id for folder in complete[::-1][:keep]}
+            for folder in self.all():
+                owner = folder.manifest().get("draft_of") or folder.run_id
+                if owner in kept:
+                    continue
+                try:
+                    with folder.writing():
+                        doomed = self.directory / f".pruned-{folder.run_id}-{os.getpid()}"
+                        folder.path.rename(doomed)
+                except ConflictError:
+                    continue
+                shutil.rmtree(doomed)
+                deleted.append(folder.run_id)
+        return deleted
+
+    def _point(self, folder: RunFolder, action: str) -> None:
+        entry = {"run_id": folder.run_id, "action": action, "at": _now()}
+        with (self.directory / "published.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(entry) + "\n")
+            log.flush()
+            os.fsync(log.fileno())
+        beside = self.directory / f".latest-{os.getpid()}"
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(folder.run_id)
+        beside.replace(self.directory / "latest")
+        sync_folder(self.directory)
+
+    def _publishing(self) -> contextlib.AbstractContextManager[None]:
+        return _lock(self.directory / ".lock", f"{self.directory}: another process is publishing; try again.")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file whole: under another name, synced, then renamed."""
+    beside = path.with_name(f".{path.name}-{os.getpid()}")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames in a folder survive a crash of the machine."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def clear_unfinished(folder: RunFolder) -> None:
+    """Delete what a killed process left half-written."""
+    for path in sorted(folder.path.rglob(".*"), reverse=True):
+        if path.name == ".lock":
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _make_folders(folder: RunFolder) -> None:
+    for path in (folder.tables, folder.notebooks, folder.report, folder.private):
+        path.mkdir(parents=True, exist_ok=True)
+    for path in (folder.tables, folder.private):
+        path.chmod(PRIVATE_MODE)
+
+
+def _unfinished(_folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name.startswith(".")}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+@contextlib.contextmanager
+def _lock(path: Path, sentence: str) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConflictError(sentence) from None
+        yield

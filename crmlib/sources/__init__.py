@@ -1,0 +1,1 @@
+"""Any retailer's data by one door: readers, mapping, quarantine, ledger."""
