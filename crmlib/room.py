@@ -171,7 +171,7 @@ class Room:
         label : str
             What it counts, in the reader's words.
         unit : str
-            ``share``, a currency code, or a plural noun; empty for a bare number.
+            ``%`` for a share, a currency's code, or a plural noun; empty for a bare number.
         better : {"up", "down", ""}
             Which way is good.
         """

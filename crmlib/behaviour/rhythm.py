@@ -23,7 +23,6 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import betainc, betaincinv, betaln, digamma, gammaincinv, gammaln, poch
 
 from crmlib.behaviour.btyd import FitterBase, Floats, PurchaseModel, fit, numeric_hessian
-from crmlib.errors import InputError
 
 K_RANGE = (0.5, 30.0)
 _MANY_STAGES = 300.0  # beyond so many expected stages, sums are replaced by an integral over the rate
@@ -224,9 +223,7 @@ class RhythmFitter(FitterBase):  # type: ignore[misc]  # lifetimes is untyped
         return first + self.conditional_probability_alive(x, t_x, age) * np.maximum(further, 0.0)
 
 
-def train_rhythm(
-    grouped: pd.DataFrame, days_per_unit: float = 7, k: float | None = None, min_repeat_buyers: int = 50
-) -> PurchaseModel:
+def train_rhythm(grouped: pd.DataFrame, days_per_unit: float = 7, k: float | None = None) -> PurchaseModel:
     """Fit MBG/CNBD-k to grouped histories.
 
     Parameters
@@ -237,8 +234,6 @@ def train_rhythm(
         7 fits in weeks, 1 in days.
     k : float, optional
         Regularity to hold; found by profile likelihood when absent.
-    min_repeat_buyers : int
-        Fewer cannot tell rhythm from chance.
 
     Returns
     -------
@@ -247,14 +242,9 @@ def train_rhythm(
 
     Raises
     ------
-    InputError
-        If there are too few repeat buyers.
+    NothingToDo
+        If too few customers bought twice.
     """
-    repeat_buyers = int(grouped.loc[grouped["frequency"] > 0, "weights"].sum())
-    if repeat_buyers < min_repeat_buyers:
-        raise InputError(
-            f"{repeat_buyers} customers bought on two days or more; a rhythm needs at least {min_repeat_buyers} of them."
-        )
     gaps = grouped["frequency"] * grouped["weights"]
     log_gaps = grouped["sum_log_itt"] - gaps * np.log(days_per_unit)
     fitted = fit(RhythmFitter(k), grouped, days_per_unit, sum_log_itt=log_gaps.to_numpy(float))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 
-from crmlib.demo.columns import Columns, Ints, Text, as_text
+from crmlib.demo.chance import stream
+from crmlib.demo.columns import Columns, Ints, Text, as_text, spanish_date_text
 from crmlib.demo.people import CHECK_LETTERS
 
 
@@ -25,12 +27,15 @@ class Planting:
         Of the rows that have a value there.
     spoil : callable
         ``spoil(rng, values)`` gives the wrong values.
+    few : int
+        Rows of the whole retailer that have it besides, all among the first people.
     """
 
     defect: str
     column: str
     share: float
     spoil: Callable[[np.random.Generator, Text], Text]
+    few: int = 0
 
 
 @dataclass
@@ -47,13 +52,13 @@ class DefectLog:
 
 
 def plant(
-    rng: np.random.Generator, columns: Columns, key: str, plantings: tuple[Planting, ...], log: DefectLog
+    seed: int, first: int, columns: Columns, key: str, plantings: tuple[Planting, ...], log: DefectLog
 ) -> Columns:
     """Spoil values, at most one in a row.
 
     Parameters
     ----------
-    rng : Generator
+    seed, first : int
     columns : Columns
     key : str
         Column that names the row in the truth.
@@ -66,12 +71,14 @@ def plant(
     Columns
         The same columns, with wrong values in some.
     """
+    rng = stream(seed, f"defects of {log.source}", first)
     spoilt = dict(columns)
     free = np.ones(len(columns[key]), dtype=np.bool_)
     for planting in plantings:
         values = spoilt[planting.column].copy()
         candidates = np.flatnonzero((values != "") & free)
-        rows = choose_rows(rng, candidates, planting.share)
+        count = int(len(candidates) * planting.share + rng.random()) + (planting.few if first == 0 else 0)
+        rows = np.sort(rng.choice(candidates, size=min(count, len(candidates)), replace=False))
         values[rows] = planting.spoil(rng, values[rows])
         free[rows] = False
         spoilt[planting.column] = values
@@ -79,10 +86,25 @@ def plant(
     return spoilt
 
 
-def choose_rows(rng: np.random.Generator, candidates: Ints, share: float) -> Ints:
-    """Choose a share of the rows, in their order; what is over a whole number is left to chance."""
-    count = int(len(candidates) * share + rng.random())
-    return np.sort(rng.choice(candidates, size=min(count, len(candidates)), replace=False))
+def repeat_rows(columns: Columns, rows: Ints, key: str, changed: str | None, log: DefectLog) -> Columns:
+    """Deliver rows a second time at the end.
+
+    Parameters
+    ----------
+    columns : Columns
+    rows : array of int
+        Places of the rows.
+    key : str
+        Column that names the row in the truth.
+    changed : str or None
+        Column in which the second delivery differs, though nothing says which is newer; None if none does.
+    log : DefectLog
+    """
+    added = {heading: cells[rows] for heading, cells in columns.items()}
+    if changed is not None:
+        added[changed] = as_text("X" + value for value in added[changed].tolist())
+    log.note(columns[key][rows], "repeated_row" if changed is None else "conflicting_key")
+    return {heading: np.concatenate([cells, added[heading]]) for heading, cells in columns.items()}
 
 
 def bad_emails(rng: np.random.Generator, values: Text) -> Text:
@@ -109,6 +131,15 @@ def wrong_letters(_rng: np.random.Generator, values: Text) -> Text:
     return as_text(
         value[:-1] + letters[(letters.index(value[-1]) + 1) % len(letters)] for value in values.tolist()
     )
+
+
+def dates_after(as_of_date: date) -> Callable[[np.random.Generator, Text], Text]:
+    """Days, as dd/mm/yyyy, that come after the as-of date."""
+
+    def spoil(rng: np.random.Generator, values: Text) -> Text:
+        return spanish_date_text(np.datetime64(as_of_date, "D") + rng.integers(1, 20, len(values)))
+
+    return spoil
 
 
 def bad_dates(rng: np.random.Generator, values: Text) -> Text:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from crmlib.demo.baskets import Lines, Tickets
 from crmlib.demo.chance import Choice, stream
-from crmlib.demo.columns import Ints, Text, as_text, number_text
+from crmlib.demo.columns import TEXT, Ints, Text, as_text, number_text
 from crmlib.demo.defects import DefectLog
 from crmlib.demo.holdings import Holding
 from crmlib.demo.rhythm import SECONDS_PER_DAY, Season
@@ -52,7 +52,7 @@ LINE_SCHEMA = pa.schema(
 
 
 @dataclass
-class Counter:
+class TicketCounter:
     """How many tickets each store has printed on each day, so that every ticket gets a number of its own."""
 
     season: Season
@@ -72,27 +72,37 @@ class Counter:
         place[order] = np.arange(len(slot)) - (np.cumsum(counts) - counts)[slot[order]] + 1
         place += self.printed[slot]
         self.printed += counts
-        written = np.datetime_as_string(self.season.start + day).astype(read_stores().store_id.dtype)
+        written = np.datetime_as_string(self.season.start + day).astype(TEXT)
         return read_stores().store_id[store] + "-" + np.strings.replace(written, "-", "") + "-" + number_text(place, 5)
 
 
 def cards_shown(tickets: Tickets, cards: Holding, numbers: Text, season: Season) -> Text:
-    """The card shown at each ticket: the person's latest by then; empty for none."""
+    """The card shown at each ticket, the person's latest by then; empty for none.
+
+    Parameters
+    ----------
+    tickets : Tickets
+    cards : Holding
+        The loyalty scheme's records.
+    numbers : Text
+        Their card numbers.
+    season : Season
+    """
+    if len(cards) == 0:
+        return np.full(len(tickets), "", dtype=TEXT)
     day = season.start + tickets.second // SECONDS_PER_DAY
-    size = int(max(tickets.person.max(initial=-1), cards.person.max(initial=-1))) + 1
     order = np.lexsort((cards.created_on, cards.person))
-    person, count = cards.person[order], np.bincount(cards.person, minlength=size)
-    first = np.searchsorted(person, tickets.person)
-    has = tickets.card_shown & (count[tickets.person] > 0)
-    second_card = has & (count[tickets.person] > 1)
-    at = np.where(has, first, 0)
-    newer = np.where(second_card, first + 1, 0)
-    replaced = second_card & (cards.created_on[order][newer] <= day)
-    return np.where(has, numbers[order][np.where(replaced, newer, at)], "") if len(order) else numbers[at * 0]
+    holder, issued_on, number = cards.person[order], cards.created_on[order], numbers[order]
+    first = np.searchsorted(holder, tickets.person)
+    held = np.searchsorted(holder, tickets.person, side="right") - first
+    shown = tickets.card_shown & (held > 0)
+    newest = np.where(shown, first + held - 1, 0)
+    at = np.where(issued_on[newest] <= day, newest, np.where(shown, first, 0))
+    return np.where(shown, number[at], "").astype(TEXT)
 
 
 def write_tables(
-    seed: int, first: int, tickets: Tickets, cards: Text, counter: Counter, log: DefectLog
+    seed: int, first: int, tickets: Tickets, cards: Text, counter: TicketCounter, log: DefectLog
 ) -> dict[str, tuple[pa.Table, pa.Table]]:
     """The tickets of one piece of the population and their lines, as the tills export them.
 
@@ -121,7 +131,7 @@ def write_tables(
         log.note(numbers[rows], defect)
     rows = np.argsort(tickets.second, kind="stable")
     rows = np.concatenate([rows, planted.get("repeated_row", rows[:0]), planted.get("conflicting_key", rows[:0])])
-    ticket_table = _ticket_table(rng, tickets, numbers, cards, rows, planted)
+    ticket_table = _ticket_table(rng, counter.season, tickets, (numbers, cards), rows, planted)
     line_rows = np.argsort(tickets.second[tickets.lines.ticket], kind="stable")
     line_table = _line_table(tickets.lines, numbers, line_rows)
     quarter = _quarters(np.minimum(tickets.second // SECONDS_PER_DAY, counter.season.days - 1), counter.season)
@@ -173,8 +183,15 @@ def _with_future(
 
 
 def _ticket_table(
-    rng: np.random.Generator, tickets: Tickets, numbers: Text, cards: Text, rows: Ints, planted: dict[str, Ints]
+    rng: np.random.Generator,
+    season: Season,
+    tickets: Tickets,
+    named: tuple[Text, Text],
+    rows: Ints,
+    planted: dict[str, Ints],
 ) -> pa.Table:
+    """Tickets in the order of `rows`; `named` are their numbers and cards."""
+    numbers, cards = named
     count = len(tickets)
     amount = tickets.lines.sums(tickets.lines.amount, count)
     store = read_stores().store_id[tickets.store]
@@ -184,13 +201,14 @@ def _ticket_table(
         amount[planted["impossible_amount"]] = IMPOSSIBLE_AMOUNT
         store[planted["unknown_store"]] = UNKNOWN_STORE
     written = amount[rows]
+    local = season.start.astype("datetime64[ms]") + 1000 * tickets.second[rows]
     if planted:
         written[len(rows) - len(planted["conflicting_key"]) :] += 100
     shown = cards[rows]
     columns = [
         pa.array(numbers[rows]),
         pa.array(shown, mask=shown == ""),
-        pa.array(tickets.second[rows] * 1000, type=pa.timestamp("ms")),
+        pa.array(local),
         pa.array(store[rows]),
         pa.array(till[rows], type=pa.int32()),
         decimals(written),

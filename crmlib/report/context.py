@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -160,10 +161,24 @@ class PageContext:
 
 @dataclass(frozen=True)
 class IndexContext:
-    """What the overview is told: its run, the headlines of all rooms, the tables and the time it took."""
+    """What the overview is told.
+
+    Parameters
+    ----------
+    run : RunContext
+        What every page says of the run.
+    headlines : tuple of Headline
+        Of all rooms.
+    notebooks : tuple of Path
+        The executed notebooks; the first call-out of each is repeated beside its room's figures.
+    tables : tuple of TableRows
+        The run's tables.
+    duration_seconds : float, optional
+        How long the run took.
+    """
 
     run: RunContext
     headlines: tuple[Headline, ...] = ()
+    notebooks: tuple[Path, ...] = ()
     tables: tuple[TableRows, ...] = ()
     duration_seconds: float | None = None
-    finding: str = ""

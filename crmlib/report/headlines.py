@@ -11,11 +11,21 @@ from crmlib.report.formats import format_value
 SMALLEST = 0.0005
 
 
-class Change(NamedTuple):
-    """A headline's change against the base run: in words, and whether it is good."""
+#: What a change is called; the sign's direction alone does not say whether it is good.
+CHANGE_WORDS = {"good": "better", "bad": "worse", "neutral": ""}
 
-    text: str
+
+class Change(NamedTuple):
+    """A headline's change against the base run: arrow and size, and whether it is good."""
+
+    size: str
     tone: str
+
+    @property
+    def text(self) -> str:
+        """Arrow, size and, where one way is good, the word for it."""
+        word = CHANGE_WORDS[self.tone]
+        return f"{self.size}, {word}" if word else self.size
 
 
 def describe_change(headline: Headline) -> Change | None:
@@ -24,18 +34,18 @@ def describe_change(headline: Headline) -> Change | None:
     if not isinstance(value, int | float) or not isinstance(base, int | float):
         return None
     difference = value - base
-    size, moved = _size(difference, base, headline.unit)
+    size, moved = _size(abs(difference), base, headline.unit)
     if not moved:
         return Change("unchanged", "neutral")
     arrow = "▲" if difference > 0 else "▼"
     if headline.better not in {"up", "down"}:
         return Change(f"{arrow} {size}", "neutral")
     good = (difference > 0) == (headline.better == "up")
-    return Change(f"{arrow} {size}, {'better' if good else 'worse'}", "good" if good else "bad")
+    return Change(f"{arrow} {size}", "good" if good else "bad")
 
 
 def format_headline(headline: Headline) -> str:
-    """Write a headline's figure with its unit, unless the label names it already."""
+    """Write a headline's figure; per cent and money with their sign."""
     value, unit = headline.value, headline.unit
     if isinstance(value, str) or value is None:
         return format_value(value)
@@ -43,13 +53,19 @@ def format_headline(headline: Headline) -> str:
         return format_value(value, "0.0%")
     if len(unit) == 3 and unit.isupper():
         return format_value(value, unit)
-    number = format_value(value)
-    return number if not unit or unit.casefold() in headline.label.casefold().split() else f"{number} {unit}"
+    return format_value(value)
+
+
+def name_unit(headline: Headline) -> str:
+    """Name a headline's unit, where neither its figure nor its label does."""
+    unit = headline.unit
+    said = unit == "%" or (len(unit) == 3 and unit.isupper())
+    return "" if said or unit.casefold() in headline.label.casefold() else unit
 
 
 def _size(difference: float, base: float, unit: str) -> tuple[str, bool]:
     if unit == "%":
-        return format_value(difference * 100, "+0.0") + " points", abs(difference) >= SMALLEST
+        return format_value(difference * 100, "0.0") + " points", difference >= SMALLEST
     if not base:
-        return format_value(difference, "+0.0"), difference != 0
-    return format_value(difference / abs(base), "+0.0%"), abs(difference / base) >= SMALLEST
+        return format_value(difference), difference != 0
+    return format_value(difference / abs(base), "0.0%"), difference / abs(base) >= SMALLEST

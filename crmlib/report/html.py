@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlib.report import theme
 from crmlib.report.context import IndexContext, PageContext, RunContext, Source
-from crmlib.report.headlines import describe_change, format_headline
+from crmlib.report.headlines import describe_change, format_headline, name_unit
 from crmlib.report.offline import check_offline
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def render_page(notebook_path: Path, page: PageContext) -> str:
     """
     import nbformat
 
-    notebook = nbformat.read(notebook_path, as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(notebook_path, as_version=4)
     cells = [cell for cell in notebook.cells if not _is_papermill_error(cell)]
     begin = next((place for place, cell in enumerate(cells) if cell.cell_type == "markdown"), None)
     lead = _render_cells(notebook, [] if begin is None else [cells[begin]])
@@ -84,6 +84,8 @@ def render_index(index: IndexContext) -> str:
 
     run = index.run
     ran = [room for room in run.rooms if not room.skipped]
+    findings = {path.stem: _safe(_first_finding(path)) for path in index.notebooks}
+    changes = [(line, describe_change(line)) for line in index.headlines]
     sources = pd.DataFrame(
         [(source.name, source.owner, source.delivered_on, _age(source, run), source.rows) for source in run.sources],
         columns=["source", "owner", "delivered_on", "age_days", "rows"],
@@ -97,8 +99,13 @@ def render_index(index: IndexContext) -> str:
         run,
         here="index",
         title="Overview",
-        summary=index.finding or _summarise_run(run, len(ran)),
-        rooms=[(room, [line for line in index.headlines if line.room == room.key]) for room in ran],
+        summary=_summarise_run(run, len(ran)),
+        rooms=[
+            (room, findings.get(room.key, ""), [line for line in index.headlines if line.room == room.key])
+            for room in ran
+        ],
+        better=[line for line, change in changes if change and change.tone == "good"],
+        worse=[line for line, change in changes if change and change.tone == "bad"],
         skipped=[room for room in run.rooms if room.skipped],
         duration=_duration(index.duration_seconds),
         sources=_safe(show(sources, "What each source delivered", labels=labels).markup) if run.sources else "",
@@ -149,6 +156,7 @@ def _environment() -> Environment:
         "freshness": _freshness,
         "freshness_span": _freshness_span,
         "value": format_headline,
+        "unit": name_unit,
         "change": describe_change,
     }
     environment.globals["questions"] = ()
@@ -161,17 +169,30 @@ def _render_cells(notebook: Any, cells: list[Any]) -> str:
     from nbformat import NotebookNode
     from traitlets.config import Config
 
-    exporter = TemplateExporter(  # type: ignore[no-untyped-call]
+    exporter = TemplateExporter(
         template_name="cells",
         template_file="index.html.j2",
         extra_template_basedirs=[str(TEMPLATES)],
         config=Config(NbConvertBase={"display_data_priority": SHOWN}),
     )
     renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
-    exporter.register_filter("prose", MarkdownWithMath(renderer=renderer).render)  # type: ignore[no-untyped-call]
-    part = NotebookNode({**notebook, "cells": cells})  # type: ignore[no-untyped-call]
+    exporter.register_filter("prose", MarkdownWithMath(renderer=renderer).render)
+    part = NotebookNode({**notebook, "cells": cells})
     body, _ = exporter.from_notebook_node(part)
     return str(body).strip()
+
+
+def _first_finding(notebook_path: Path) -> str:
+    """The first call-out that a notebook shows, to be repeated on the overview."""
+    import nbformat
+
+    notebook = nbformat.read(notebook_path, as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            shown = str(output.get("data", {}).get("text/html", ""))
+            if shown.startswith('<div class="crm-finding'):
+                return shown
+    return ""
 
 
 def _is_papermill_error(cell: Any) -> bool:
@@ -207,7 +228,7 @@ def _freshness(source: Source) -> str:
 def _freshness_span(sources: tuple[Source, ...]) -> str:
     days = sorted(source.delivered_on for source in sources if source.delivered_on)
     if not days:
-        return "No source delivered a date"
+        return "no source delivered a date"
     count = f"{len(sources)} source" + ("s" if len(sources) > 1 else "")
     if days[0] == days[-1]:
         return f"{count}, delivered {_day(days[0])}"

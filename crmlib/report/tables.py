@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_ROWS = 40
+#: A column of texts no longer than this is not broken into lines.
+SHORT = 24
+NUMBER = ' class="crm-number"'
 
 #: The word that names a finding's tone, so that colour is never alone.
 TONE_WORDS = {"neutral": "Finding", "good": "Good", "attention": "Look at this", "bad": "Act on this"}
@@ -61,18 +64,19 @@ def show(
         [format_value(value, formats.get(column, "")) for column, value in zip(columns, row, strict=True)]
         for row in rows
     ]
+    short = [max((len(row[place]) for row in cells), default=0) <= SHORT for place in range(len(columns))]
     numeric = [_is_numeric([row[place] for row in rows]) for place in range(len(columns))]
     headings = [labels.get(column, column.replace("_", " ")) for column in columns]
     tops = {place: _largest([row[place] for row in rows]) for place, column in enumerate(columns) if column in bars}
 
     head = "".join(
-        f'<th scope="col"{_numeric_class(number)}>{escape(heading)}</th>'
+        f'<th scope="col"{NUMBER if number else ""}>{escape(heading)}</th>'
         for heading, number in zip(headings, numeric, strict=True)
     )
     body = "".join(
         "<tr>"
         + "".join(
-            _cell(text, value, place, numeric[place], tops.get(place))
+            _cell(text, value, place == 0, numeric[place], short[place], tops.get(place))
             for place, (text, value) in enumerate(zip(texts, row, strict=True))
         )
         + "</tr>\n"
@@ -165,15 +169,10 @@ def _largest(values: Sequence[Any]) -> float:
     return max((float(value) for value in values if not is_nothing(value)), default=0.0)
 
 
-def _numeric_class(numeric: bool) -> str:
-    return ' class="crm-number"' if numeric else ""
-
-
-def _cell(text: str, value: Any, place: int, numeric: bool, top: float | None) -> str:
+def _cell(text: str, value: Any, first: bool, numeric: bool, short: bool, top: float | None) -> str:
     shown = escape(text)
     if top and not is_nothing(value):
         width = max(0.0, min(1.0, float(value) / top)) * 100
         shown = f'<span class="crm-bar" style="--share:{width:.1f}%">{shown}</span>'
-    if place == 0 and not numeric:
-        return f'<th scope="row">{shown}</th>'
-    return f"<td{_numeric_class(numeric)}>{shown}</td>"
+    style = NUMBER if numeric else ' class="crm-short"' if short else ""
+    return f'<th scope="row"{style}>{shown}</th>' if first and not numeric else f"<td{style}>{shown}</td>"

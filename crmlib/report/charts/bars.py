@@ -51,8 +51,7 @@ def bar(
     def draw(axes: Axes, narrow: bool) -> None:
         places = list(range(len(names)))
         axes.bar(places, values, color=colours, width=0.72)
-        every = marks.tick_step(names, 300 if narrow else 640)
-        axes.set_xticks(places[::every], names[::every])
+        marks.category_ticks(axes, places, names, 300 if narrow else 640)
         marks.name_axes(axes, x_label, y_label)
         if len(names) <= (7 if narrow else 16):
             for place, value in zip(places, values, strict=True):
@@ -127,14 +126,14 @@ def hbar(
             marks.reference(axes, reference, reference_label or format_value(reference, form))
         if min(values, default=0) < 0:
             axes.axvline(0, color=theme.RULE, linewidth=0.8)
-        axes.margins(x=0.18 if narrow else 0.1)
+        marks.leave_room(axes, [0.0, *values], 0.17 if narrow else 0.09)
         axes.set_xticks([])
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.set_xlabel(x_label)
 
     wide, narrow_height = (
         marks.height(len(names), 27, x_label, reference),
-        marks.height(len(names), 42, x_label, reference),
+        marks.height(len(names), 46, x_label, reference),
     )
     return draw_figure(
         draw,
@@ -182,7 +181,7 @@ def stacked(
     counts = np.array([marks.numbers(frame[part]) for part in parts])
     totals = counts.sum(axis=0)
     values = counts / np.where(totals == 0, 1, totals) if share else counts
-    form = "%" if share else form
+    form = "%" if share and "%" not in form else form
     called = [(labels or {}).get(part, part.replace("_", " ")) for part in parts]
 
     def draw(axes: Axes, narrow: bool) -> None:
@@ -232,7 +231,7 @@ def stacked(
         alt=alt or f"Bars of parts. {title}. {spoken}.",
         note=note,
         height=marks.height(len(names), 30, x_label, 0.0) + 10,
-        narrow_height=marks.height(len(names), 44, x_label, 0.0) + 18 * ((len(parts) + 1) // 2),
+        narrow_height=marks.height(len(names), 46, x_label, 0.0) + 18 * ((len(parts) + 1) // 2),
     )
 
 
@@ -287,7 +286,7 @@ def waterfall(
                 axes.plot([start + number] * 2, [place, place + 1], color=theme.RULE, linewidth=0.8)
         marks.names_down(axes, names, narrow, starts)
         axes.axvline(0, color=theme.RULE, linewidth=0.8)
-        axes.margins(x=0.14)
+        marks.leave_room(axes, [*starts, *(starts + values)], 0.2 if narrow else 0.09)
         axes.set_xticks([])
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.set_xlabel(x_label)
@@ -298,5 +297,5 @@ def waterfall(
         alt=alt or words.series("Steps", title, names, values, form),
         note=note,
         height=marks.height(len(names), 28, x_label, None),
-        narrow_height=marks.height(len(names), 42, x_label, None),
+        narrow_height=marks.height(len(names), 46, x_label, None),
     )

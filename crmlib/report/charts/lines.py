@@ -82,13 +82,14 @@ def line(
             marks.name_ends(axes, places, lines, called)
         if mark is not None:
             marks.reference(axes, marks.places([mark])[0][0], mark_label)
+        axes.margins(x=0.02)
         if from_zero:
             axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
         marks.x_axis(axes, dated, x_form, narrow)
         marks.value_axis(axes.yaxis, form)
         axes.grid(axis="y")
         axes.spines["left"].set_visible(False)
-        marks.name_axes(axes, x_label, y_label)
+        marks.name_axes(axes, x_label, y_label, marked=mark is not None)
 
     ticks = [format_value(place, x_form or ("date" if dated else "")) for place in frame[x]]
     spoken = " ".join(words.series(name, "", ticks, values, form) for name, values in zip(called, lines, strict=True))

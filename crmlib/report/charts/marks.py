@@ -55,10 +55,16 @@ def shorten(name: str, letters: int) -> str:
     return name if len(name) <= letters else name[: letters - 1].rstrip() + "…"
 
 
-def tick_step(names: Sequence[str], width: float) -> int:
-    """Find how many categories to step on, so that their names fit beside each other."""
+def category_ticks(axes: Axes, across: Sequence[float], names: Sequence[str], width: float) -> None:
+    """Write categories below an axis: upright where they fit in `width`, else aslant, else only some of them."""
     longest = max((len(name) for name in names), default=1)
-    return max(1, int(np.ceil(len(names) * (longest + 1.5) * CHARACTER / width)))
+    every = max(1, int(np.ceil(len(names) * (longest + 1.5) * CHARACTER / width)))
+    aslant = every > 1 and len(names) * 16 < width and longest > 3
+    if aslant:
+        names = [shorten(name, 18) for name in names]
+        axes.set_xticks(across, names, rotation=38, ha="right", rotation_mode="anchor")
+    else:
+        axes.set_xticks(across[::every], names[::every])
 
 
 def height(bars: int, each: float, x_label: str, reference: float | None) -> float:
@@ -67,8 +73,9 @@ def height(bars: int, each: float, x_label: str, reference: float | None) -> flo
 
 
 def label(axes: Axes, text: str, at: tuple[Any, Any], offset: tuple[float, float], **style: Any) -> None:
-    """Write a value beside its mark."""
-    axes.annotate(text, at, xytext=offset, textcoords="offset points", annotation_clip=False, **style)
+    """Write a value beside its mark, on a patch of paper that keeps lines away from it."""
+    paper = {"facecolor": theme.PAPER, "edgecolor": "none", "pad": 1.0}
+    axes.annotate(text, at, xytext=offset, textcoords="offset points", annotation_clip=False, bbox=paper, **style)
 
 
 def names_down(axes: Axes, names: Sequence[str], narrow: bool, starts: Sequence[float] | np.ndarray) -> None:
@@ -82,14 +89,21 @@ def names_down(axes: Axes, names: Sequence[str], narrow: bool, starts: Sequence[
     axes.set_yticks([])
     edge = min(0.0, float(np.min(starts, initial=0.0)))
     for row, name in zip(rows, names, strict=True):
-        label(axes, shorten(name, 42), (edge, row), (0, 13), va="center")
+        label(axes, shorten(name, 42), (edge, row), (0, 18), va="center")
 
 
-def name_axes(axes: Axes, x_label: str, y_label: str) -> None:
-    """Name the axes; the upright one above its top, where it is read without turning the head."""
+def name_axes(axes: Axes, x_label: str, y_label: str, *, marked: bool = False) -> None:
+    """Name the axes; the upright one above its top (and above a mark's name), to be read without turning."""
     axes.set_xlabel(x_label)
     if y_label:
-        axes.set_title(y_label, loc="left", color=theme.MUTED, pad=10)
+        axes.set_title(y_label, loc="left", color=theme.MUTED, pad=26 if marked else 10)
+
+
+def leave_room(axes: Axes, values: Sequence[float], share: float) -> None:
+    """Widen the lying axis on the sides where values are written beside bars."""
+    low, high = min(0.0, *values), max(0.0, *values)
+    room = ((high - low) or 1.0) * share
+    axes.set_xlim(low - (room if low < 0 else 0), high + (room if high > 0 else 0))
 
 
 def value_axis(axis: Axis, form: str, ticks: int = 6) -> None:
@@ -134,14 +148,14 @@ def key(axes: Axes, names: Sequence[str], narrow: bool) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=colour) for colour, _ in zip(theme.SERIES, names, strict=False)]
-    axes.legend(
+    axes.get_figure(root=True).legend(  # type: ignore[union-attr]  # the axes are drawn on a figure
         handles,
         names,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
+        loc="outside upper left",
         ncols=2 if narrow else len(names),
         frameon=False,
-        borderaxespad=0.2,
+        borderpad=0.1,
+        borderaxespad=0,
         handlelength=0.9,
         handleheight=0.9,
         columnspacing=1.4,

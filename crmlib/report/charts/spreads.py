@@ -81,7 +81,7 @@ def hist(
             marks.value_axis(axes.yaxis, "0")
         axes.grid(axis="y")
         axes.spines["left"].set_visible(False)
-        marks.name_axes(axes, x_label, y_label)
+        marks.name_axes(axes, x_label, y_label, marked=threshold is not None)
 
     return draw_figure(
         draw,
@@ -152,14 +152,15 @@ def heatmap(
             edgecolors=theme.PAPER,
             linewidth=1.5,
         )
-        room = (230 if narrow else 560) / max(len(across), 1)
+        width = 230 if narrow else 560
+        longest = max((len(format_value(number, form)) for number in known), default=0)
+        written = numbers and width / max(len(across), 1) > 7.2 * longest + 4
         for (below, beside), number in np.ndenumerate(grid):
             text = format_value(number, form)
-            if numbers and room > 7.2 * len(text) + 4:
+            if written:
                 colour = theme.MUTED if np.isnan(number) else marks.text_on(to_hex(shades((number - bottom) / span)))
                 axes.text(beside + 0.5, below + 0.5, text, ha="center", va="center", color=colour, fontsize=11.5)
-        every = marks.tick_step(across, 230 if narrow else 560)
-        axes.set_xticks(np.arange(len(across))[::every] + 0.5, across[::every])
+        marks.category_ticks(axes, [place + 0.5 for place in range(len(across))], across, width)
         axes.set_yticks(np.arange(len(down)) + 0.5, [marks.shorten(name, 14 if narrow else 30) for name in down])
         axes.invert_yaxis()
         axes.tick_params(length=0)

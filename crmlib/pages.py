@@ -1,0 +1,156 @@
+"""A run's pages: what the manifest knows becomes the report, and nothing personal leaves in it."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from crmlib.engine import Engine, literal
+from crmlib.report.context import Headline, IndexContext, PageContext, Room, RunContext, Source, TableRows
+from crmlib.report.guard import GuardedColumn, check_files
+from crmlib.report.html import render_data_dictionary, render_index, render_page
+from crmlib.runs import Manifest, RunFolder, RunStore, write_atomically
+from crmlib.tables import CONTRACTS
+
+#: What must never stand in a page: columns of tables that hold it, by kind.
+GUARDED = (
+    GuardedColumn("source_records", "email", "email"),
+    GuardedColumn("source_records", "phone", "phone"),
+    GuardedColumn("source_records", "national_id", "national_id"),
+    GuardedColumn("source_records", "full_name", "name"),
+    GuardedColumn("source_records", "address_line", "address"),
+)
+#: What may stand there although a person has it too: a shop may bear its owner's name.
+ALLOWED = (
+    ("stores", "name"),
+    ("products", "name"),
+    ("products", "category"),
+    ("products", "subcategory"),
+    ("products", "brand"),
+    ("postcodes", "municipality"),
+)
+
+
+def write_pages(folder: RunFolder, store: RunStore) -> None:
+    """Make every page of a run: one for each room, the overview, and the data dictionary."""
+    manifest = folder.manifest()
+    run = _describe_run(folder, manifest)
+    headlines = _gather_headlines(manifest, store)
+    for room in run.rooms:
+        own = tuple(headline for headline in headlines if headline.room == room.key)
+        page = render_page(folder.notebooks / f"{room.key}.ipynb", PageContext(run, room, own))
+        write_atomically(folder.report / room.file, page)
+    tables = tuple(
+        TableRows(name, facts["rows"], _meaning(name), facts["room"])
+        for name, facts in sorted(manifest["tables"].items())
+    )
+    seconds = sum(room.get("seconds", 0.0) for room in manifest["notebooks"].values())
+    write_atomically(folder.report / "index.html", render_index(IndexContext(run, headlines, tables, seconds)))
+    write_atomically(folder.report / "data_dictionary.html", render_data_dictionary(CONTRACTS.values(), run))
+
+
+def check_pages(folder: RunFolder) -> None:
+    """Search every page, executed notebook and the manifest for personal data of the run's tables.
+
+    Raises
+    ------
+    PersonalDataError
+        Saying where, never what.
+    """
+    params = folder.manifest()["params"]
+    settings = params["run"].get("engine", {})
+    engine = Engine(settings.get("threads", 2), settings.get("memory_limit", "8GB"), folder.private / ".spill")
+    for table in {column.table for column in GUARDED} | {table for table, _ in ALLOWED}:
+        path = folder.tables / f"{table}.parquet"
+        if path.is_file():
+            engine.view(table, f"FROM read_parquet({literal(str(path))})")
+    files = [
+        *sorted(folder.report.glob("*.html")),
+        *sorted(folder.notebooks.glob("*.ipynb")),
+        folder.path / "manifest.json",
+    ]
+    try:
+        check_files(
+            files,
+            engine,
+            [column for column in GUARDED if engine.has(column.table)],
+            [(table, column) for table, column in ALLOWED if engine.has(table)],
+            list(_texts(params)),
+        )
+    finally:
+        engine.close()
+
+
+def _describe_run(folder: RunFolder, manifest: Manifest) -> RunContext:
+    params = manifest["params"]["run"]
+    return RunContext(
+        run_id=folder.run_id,
+        name=params["name"],
+        as_of_date=date.fromisoformat(manifest["as_of_date"]),
+        base=manifest["base"] or "",
+        language=params["language"],
+        draft=manifest["status"] == "draft",
+        sources=_describe_sources(folder, manifest),
+        rooms=tuple(
+            Room(
+                key,
+                key[3:].replace("_", " ").capitalize(),
+                _question(folder.notebooks / f"{key}.ipynb"),
+                facts.get("sentence", ""),
+            )
+            for key, facts in sorted(manifest["notebooks"].items())
+            if facts.get("status") in ("done", "skipped")
+        ),
+        notices=(params["notice"],) if params.get("notice") else (),
+    )
+
+
+def _describe_sources(folder: RunFolder, manifest: Manifest) -> tuple[Source, ...]:
+    ledger = folder.tables / "intake_ledger.parquet"
+    if not ledger.is_file():
+        return ()
+    engine = Engine(threads=1, memory_limit="1GB")
+    rows = engine.rows(
+        "SELECT source, CAST(max(delivered_at) AS DATE) AS delivered_on, CAST(sum(rows_read) AS BIGINT) AS rows, "
+        f"any_value(owner) AS owner FROM read_parquet({literal(str(ledger))}) GROUP BY source"
+    )
+    engine.close()
+    found = {row["source"]: Source(row["source"], row["delivered_on"], row["rows"], row["owner"] or "") for row in rows}
+    return tuple(found[name] for name in manifest["params"]["sources"] if name in found)
+
+
+def _gather_headlines(manifest: Manifest, store: RunStore) -> tuple[Headline, ...]:
+    base: dict[tuple[str, str], float] = {}
+    if manifest["base"] and (store.directory / manifest["base"]).is_dir():
+        earlier = store.get(manifest["base"]).manifest()["notebooks"]
+        base = {(room, old["key"]): old["value"] for room, facts in earlier.items() for old in facts.get("headlines", [])}
+    return tuple(
+        Headline(room=room, base_value=base.get((room, headline["key"])), **headline)
+        for room, facts in sorted(manifest["notebooks"].items())
+        for headline in facts.get("headlines", [])
+    )
+
+
+def _question(notebook: Path) -> str:
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type == "markdown" and (heading := re.match(r"#\s+(.+)", cell.source)):
+            return heading[1].strip()
+    return ""
+
+
+def _meaning(entry: str) -> str:
+    name = entry.partition("/")[0]
+    return CONTRACTS[name].meaning if name in CONTRACTS else ""
+
+
+def _texts(value: Any) -> list[str]:
+    """Every text of the params: an owner's name may stand on a page."""
+    if isinstance(value, dict):
+        return [text for key, inner in value.items() for text in (str(key), *_texts(inner))]
+    if isinstance(value, list):
+        return [text for inner in value for text in _texts(inner)]
+    return [str(value)]
