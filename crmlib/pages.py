@@ -18,11 +18,15 @@ from crmlib.tables import CONTRACTS
 
 #: What must never stand in a page: columns of tables that hold it, by kind.
 GUARDED = (
-    GuardedColumn("source_records", "email", "email"),
-    GuardedColumn("source_records", "phone", "phone"),
-    GuardedColumn("source_records", "national_id", "national_id"),
-    GuardedColumn("source_records", "full_name", "name"),
-    GuardedColumn("source_records", "address_line", "address"),
+    GuardedColumn("source_records", ("email",), "email"),
+    GuardedColumn("source_records", ("phone",), "phone"),
+    GuardedColumn("source_records", ("national_id",), "national_id"),
+    GuardedColumn("source_records", ("full_name",), "name"),
+    GuardedColumn("source_records", ("given_name", "surnames"), "name"),
+    GuardedColumn("source_records", ("given_name", "surname_1"), "name"),
+    GuardedColumn("source_records", ("given_name", "surname_1", "surname_2"), "name"),
+    GuardedColumn("source_records", ("address_line",), "address"),
+    GuardedColumn("source_records", ("street", "house_number"), "address"),
 )
 #: What may stand there although a person has it too: a shop may bear its owner's name.
 ALLOWED = (
@@ -48,8 +52,9 @@ def write_pages(folder: RunFolder, store: RunStore) -> None:
         TableRows(name, facts["rows"], _meaning(name), facts["room"])
         for name, facts in sorted(manifest["tables"].items())
     )
+    notebooks = tuple(folder.notebooks / f"{room.key}.ipynb" for room in run.rooms)
     seconds = sum(room.get("seconds", 0.0) for room in manifest["notebooks"].values())
-    write_atomically(folder.report / "index.html", render_index(IndexContext(run, headlines, tables, seconds)))
+    write_atomically(folder.report / "index.html", render_index(IndexContext(run, headlines, notebooks, tables, seconds)))
     write_atomically(folder.report / "data_dictionary.html", render_data_dictionary(CONTRACTS.values(), run))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from typing import Any
 import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 import crmlib
 from crmlib.errors import CrmError, GateError, InputError, NothingToDo, find_error
@@ -39,7 +41,10 @@ from crmlib.sources.staging import check_sources
 
 #: The packages whose versions a manifest names.
 NAMED_PACKAGES = ("duckdb", "lifetimes", "matplotlib", "numpy", "pandas", "papermill", "scipy", "splink")
+#: What the pipeline itself gives every notebook.
 OPTIONS = ("run_dir",)
+#: Kernels are spoken to by sockets in the file system: no port is opened.
+KERNEL_CONFIG = Config({"KernelManager": {"transport": "ipc"}})
 Tell = Callable[[str], None]
 
 
@@ -140,7 +145,8 @@ def run_pipeline(
         folder = _begin(store, run_id, params, params_file, inputs)
     with folder.writing():
         clear_unfinished(folder)
-        folder.update(lambda manifest: manifest.update(status="running"))
+        # a kernel that outlived its killed pipeline is no longer the writer
+        folder.update(lambda manifest: manifest.update(status="running", writer=secrets.token_hex(16)))
         tell(f"Run {folder.run_id}, as of {params.run.as_of_date}.")
         begun = time.monotonic()
         for number, notebook in enumerate(notebooks, start=1):
@@ -287,6 +293,7 @@ def _run_notebook(folder: RunFolder, notebook: Path, params: Params, count: str,
                 cwd=str(notebook.parent),
                 progress_bar={"desc": f"{count} {name}", "leave": False} if sys.stderr.isatty() else False,
                 log_output=False,
+                config=KERNEL_CONFIG,
             )
     except PapermillExecutionError as error:
         if error.ename == NothingToDo.__name__:

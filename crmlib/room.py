@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from crmlib.engine import Engine, literal, quote
-from crmlib.errors import ContractError, InputError, NothingToDo
+from crmlib.errors import ConflictError, ContractError, InputError, NothingToDo
 from crmlib.params import Params
 from crmlib.runs import RunFolder, RunStore, hash_file, sync_folder
 from crmlib.tables import CONTRACTS, Column, Contract, find_contract
@@ -48,6 +48,7 @@ class Room:
         self.notebook = notebook
         self.params = Params.model_validate(manifest["params"])
         self.params_file = Path(manifest["params_file"])
+        self._writer: str = manifest["writer"]
         self._inputs: dict[str, str] = manifest["inputs"]
         self.as_of_date = date.fromisoformat(manifest["as_of_date"])
         self.base = RunFolder(folder.path.parent / manifest["base"]) if manifest["base"] else None
@@ -133,6 +134,9 @@ class Room:
         except ContractError:
             beside.unlink()
             raise
+        if self.folder.manifest()["writer"] != self._writer:
+            beside.unlink()
+            raise ConflictError(f"The run {self.folder.run_id} was taken over by --resume; this notebook writes no more.")
         beside.chmod(0o600)
         facts |= {"sha256": hash_file(beside), "bytes": beside.stat().st_size, "room": self.notebook}
         beside.replace(path)

@@ -166,7 +166,6 @@ AUDITED_RECORDS = Step(
       AND names.surnames IS NOT DISTINCT FROM records.surnames
       AND names.surname_1 IS NOT DISTINCT FROM records.surname_1
       AND names.surname_2 IS NOT DISTINCT FROM records.surname_2
-      AND names.company IS NOT DISTINCT FROM records.company
     LEFT JOIN worked_emails AS emails ON emails.email = records.email
     LEFT JOIN worked_phones AS phones ON phones.phone = records.phone
     LEFT JOIN worked_national_ids AS national_ids ON national_ids.national_id = records.national_id
@@ -224,7 +223,7 @@ def check_records(engine: Engine, params: Params, as_of_date: date) -> str:
 def _work_values(engine: Engine, country: str, as_of_date: date) -> None:
     """Validate each distinct value once."""
     valid = {"valid": pa.bool_()}
-    names = ("full_name", "given_name", "surnames", "surname_1", "surname_2", "company")
+    names = ("full_name", "given_name", "surnames", "surname_1", "surname_2")
 
     def judge_name(*parts: str | None) -> tuple[bool]:
         return (normalise_name(*parts).valid,)

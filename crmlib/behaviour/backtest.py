@@ -1,7 +1,7 @@
 """Honest backtests: at past origins, with what was known then, against what came.
 
 Origins lie one longest horizon apart, so that no two holdout periods overlap. Each origin is judged with
-calibrations and cut-offs learnt at earlier ones; the model that is used is the one with the lowest mean
+calibrations and cut-offs learnt at the one before it; the model that is used is the one with the lowest mean
 Poisson deviance on all origins but the last, which is kept for the judgement.
 """
 
@@ -45,7 +45,7 @@ class Backtest:
     model : str
         The model chosen on the origins before the last.
     calibrations : mapping of int to Calibration
-        Horizon -> the chosen model's calibration, learnt on all origins: for use now, not for judging.
+        Horizon -> the chosen model's calibration, learnt at the last origin: for use now, not for judging.
     judged : DataFrame
         The last origin's customers: what was known, p_buy_<days>d as it was forecast then, expected_purchases,
         and what came. Empty without origins.
@@ -95,7 +95,7 @@ def backtest_models(
     scores: list[dict[str, object]] = []
     trained: dict[str, list[tuple[PurchaseModel, pd.DataFrame]]] = {name: [] for name in CANDIDATES}
     forecasts: dict[str, pd.DataFrame] = {}
-    earlier: list[pd.DataFrame] = []
+    before: pd.DataFrame | None = None
     for origin, frame in sorted(frames.items()):
         forecasts = {}
         for name in CANDIDATES:
@@ -103,12 +103,12 @@ def backtest_models(
                 model = train_candidate(name, frame, days_per_unit)
             except NothingToDo:
                 continue
-            calibrations = calibrate(name, trained[name], horizons_days)
+            calibrations = calibrate(trained[name], horizons_days)
             forecasts[name] = _forecast(CalibratedModel(model, calibrations), frame, seed)
             trained[name].append((model, frame))
-        if earlier:
-            forecasts[HIATUS_RULE] = _forecast_by_rule(pd.concat(earlier), frame, horizons_days)
-        earlier.append(frame)
+        if before is not None:
+            forecasts[HIATUS_RULE] = _forecast_by_rule(before, frame, horizons_days)
+        before = frame
         scores += [
             {"model": name, "origin": origin, **row}
             for name, forecast in forecasts.items()
@@ -117,7 +117,7 @@ def backtest_models(
     table = pd.DataFrame(scores)
     chosen = _choose(table, max(horizons_days), max(frames, default=None))
     judged = sorted(frames.items())[-1][1].join(forecasts[chosen]) if chosen in forecasts else pd.DataFrame()
-    return Backtest(table, chosen, calibrate(chosen, trained[chosen], horizons_days), judged)
+    return Backtest(table, chosen, calibrate(trained[chosen], horizons_days), judged)
 
 
 def score_probabilities(p: Floats, bought: Floats) -> dict[str, float]:
@@ -185,10 +185,10 @@ def _forecast(model: CalibratedModel, frame: pd.DataFrame, seed: int) -> pd.Data
     return forecast
 
 
-def _forecast_by_rule(earlier: pd.DataFrame, frame: pd.DataFrame, horizons_days: Sequence[int]) -> pd.DataFrame:
+def _forecast_by_rule(before: pd.DataFrame, frame: pd.DataFrame, horizons_days: Sequence[int]) -> pd.DataFrame:
     forecast = pd.DataFrame(index=frame.index)
     for days in horizons_days:
-        rule = train_hiatus_rule(earlier, earlier["next_purchase_days"].le(days))
+        rule = train_hiatus_rule(before, before["next_purchase_days"].le(days))
         forecast[f"p_buy_{days}d"] = rule.p_buy(frame)
         forecast["expected_purchases"] = rule.expected_purchases(frame, days)
     return forecast

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, expit, gammaln, hyp2f1
 
@@ -318,6 +319,63 @@ def train_btyd(grouped: pd.DataFrame, model: str = "mbg_nbd", days_per_unit: flo
         If too few bought twice, or the fit finds no optimum.
     """
     return PurchaseModel(model, fit(BTYD_MODELS[model](), grouped, days_per_unit), days_per_unit)
+
+
+def fit_gamma_gamma(repeat_buyers: pd.DataFrame) -> GammaGamma:
+    """Fit the Gamma-Gamma model.
+
+    Parameters
+    ----------
+    repeat_buyers : DataFrame
+        Columns frequency (from 1 up) and monetary_value (above 0).
+
+    Raises
+    ------
+    NothingToDo
+        If they are too few, or the fit finds no optimum.
+    """
+    if len(repeat_buyers) < MIN_REPEAT_BUYERS:
+        raise NothingToDo(f"{len(repeat_buyers)} repeat buyers with amounts are too few for a spend model.")
+    try:
+        return GammaGamma().fit(repeat_buyers["frequency"], repeat_buyers["monetary_value"])
+    except (ConvergenceError, np.linalg.LinAlgError):
+        raise NothingToDo("The Gamma-Gamma model found no optimum for these amounts.") from None
+
+
+def tabulate_parameters(fits: Mapping[str, Fitter | GammaGamma], days_per_unit: float) -> pa.Table:
+    """The parameters of fits as rows of table `model_parameters`.
+
+    Parameters
+    ----------
+    fits : mapping of str to fitter
+        The model's name in the table -> what has `params_`, `standard_errors_` and `variance_matrix_`.
+    days_per_unit : float
+        Kept as a parameter of each model of time, so that its fit can be used again.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns model, parameter, value, standard_error, covariance (parameter -> covariance).
+    """
+    rows = [
+        (name, parameter, value, fitter.standard_errors_[parameter], list(fitter.variance_matrix_.loc[parameter].items()))
+        for name, fitter in fits.items()
+        for parameter, value in fitter.params_.items()
+    ]
+    rows += [
+        (name, "days_per_unit", days_per_unit, None, None)
+        for name, fitter in fits.items()
+        if not isinstance(fitter, GammaGamma)
+    ]
+    schema = {
+        "model": pa.string(),
+        "parameter": pa.string(),
+        "value": pa.float64(),
+        "standard_error": pa.float64(),
+        "covariance": pa.map_(pa.string(), pa.float64()),
+    }
+    columns = zip(*rows, strict=True)
+    return pa.table([pa.array(column, kind) for column, kind in zip(columns, schema.values(), strict=True)], list(schema))
 
 
 def numeric_hessian(function: Callable[[Floats], float], at: Floats, step: float = 1e-4) -> Floats:

@@ -149,18 +149,15 @@ def train_candidate(name: str, histories: pd.DataFrame, days_per_unit: float) ->
 
 
 def calibrate(
-    name: str,
-    origins: Sequence[tuple[PurchaseModel, pd.DataFrame]],
-    horizons_days: Sequence[int],
+    origins: Sequence[tuple[PurchaseModel, pd.DataFrame]], horizons_days: Sequence[int]
 ) -> dict[int, Calibration]:
-    """Learn the calibration of each horizon from origins whose future is known.
+    """Learn the calibration of each horizon at the latest of the origins whose future is known.
 
     Parameters
     ----------
-    name : str
-        Model of that name at every origin.
     origins : sequence of (PurchaseModel, DataFrame)
-        The model as trained at an origin, and what `summarise_calibration_and_holdout` gives for it.
+        The model as trained at an origin, and what `summarise_calibration_and_holdout` gives for it;
+        oldest first. Without any, nothing is changed.
     horizons_days : sequence of int
 
     Returns
@@ -169,12 +166,11 @@ def calibrate(
     """
     if not origins:
         return {days: Calibration() for days in horizons_days}
-    together = pd.concat([frame for _, frame in origins], ignore_index=True)
-    learnt = {}
-    for days in horizons_days:
-        p = np.concatenate([model.p_buy(frame, days) for model, frame in origins])
-        learnt[days] = train_calibration(p, together, together["next_purchase_days"].le(days))
-    return learnt
+    model, frame = origins[-1]
+    return {
+        days: train_calibration(model.p_buy(frame, days), frame, frame["next_purchase_days"].le(days))
+        for days in horizons_days
+    }
 
 
 def _days_since(histories: pd.DataFrame) -> Floats:

@@ -201,7 +201,7 @@ BASKETS = Step(
     "baskets",
     """
 SELECT customer_id,
-       CAST(avg(items) FILTER (WHERE NOT is_return) AS DOUBLE) AS basket_items,
+       CAST(median(items) FILTER (WHERE NOT is_return) AS DOUBLE) AS basket_items,
        CAST(avg(amount) FILTER (WHERE NOT is_return) AS DOUBLE) AS basket_amount,
        CAST(sum(discount) AS DOUBLE) / nullif(CAST(sum(amount) + sum(discount) AS DOUBLE), 0) AS discount_share
 FROM buyer_tickets
@@ -301,7 +301,9 @@ def summarise_calibration_and_holdout(engine: Engine, origin: date, as_of_date: 
     """
     _run(engine, BUYER_TICKETS, PURCHASE_DAYS, HOLDOUT_PURCHASES, as_of_date=as_of_date, origin=origin)
     _run(engine, *RHYTHM_STEPS, as_of_date=origin)
-    return engine.frame(CALIBRATION_AND_HOLDOUT, origin=origin)
+    frame = engine.frame(CALIBRATION_AND_HOLDOUT, origin=origin)
+    numbers = ["monetary_value", "next_purchase_days"]
+    return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
 def count_tickets_by_buyer(engine: Engine, as_of_date: date) -> pd.DataFrame:

@@ -251,6 +251,18 @@ def train_rhythm(grouped: pd.DataFrame, days_per_unit: float = 7, k: float | Non
     return PurchaseModel("mbg_cnbd_k", fitted, days_per_unit)
 
 
+def as_rhythm(model: PurchaseModel) -> PurchaseModel:
+    """The same model with the rhythm model's predictions (overdue percentile, next-purchase quantiles).
+
+    MBG/NBD is the rhythm model at k = 1; a rhythm model is returned as it is.
+    """
+    if isinstance(model.fitter, RhythmFitter):
+        return model
+    rhythm = RhythmFitter(k=1.0)
+    rhythm.params_ = pd.concat([pd.Series({"k": 1.0}), model.fitter.params_[["r", "alpha", "a", "b"]]])
+    return PurchaseModel(model.name, rhythm, model.days_per_unit)
+
+
 def simulate_histories(params: pd.Series, ages: ArrayLike, horizon: float, seed: int) -> pd.DataFrame:
     """Draw customers from MBG/CNBD-k.
 

@@ -118,9 +118,7 @@ def draw_habits(seed: int, people: People) -> Habits:
     )
 
 
-def fill_baskets(
-    seed: int, people: People, habits: Habits, purchases: tuple[Ints, Ints], season: Season
-) -> Tickets:
+def fill_baskets(seed: int, people: People, habits: Habits, purchases: tuple[Ints, Ints], season: Season) -> Tickets:
     """Fill the basket of each purchase, and bring some things back.
 
     Parameters
@@ -175,7 +173,8 @@ def discount_days(season: Season) -> Bools:
     days = season.start + np.arange(season.days)
     weekday = (days.astype(np.int64) + 3) % 7
     day = (days - days.astype("datetime64[M]")).astype(np.int64) + 1
-    return (weekday == 3) & (day <= 7)
+    first_thursday: Bools = (weekday == 3) & (day <= 7)
+    return first_thursday
 
 
 def _with_returns(rng: np.random.Generator, bought: Tickets, season: Season) -> Tickets:

@@ -59,7 +59,7 @@ class Choice:
         share = np.cumsum(table, axis=1) / table.sum(axis=1, keepdims=True)
         last = group != np.append(group[1:], -1)
         cumulated = np.where(last, 1.0, share[group, member])
-        return cls(group + cumulated, member.astype(np.int64))
+        return cls(group.astype(np.float64) + cumulated, member.astype(np.int64))
 
     def draw(self, rng: np.random.Generator, size: int, group: Ints | int = 0) -> Ints:
         """Draw a member for each of `size` rows, from each row's group."""
@@ -73,21 +73,41 @@ def happens(rng: np.random.Generator, size: int, probability: Floats | float) ->
 
 
 def scatter(numbers: Ints, space: int, key: int) -> Ints:
-    """Give each number another one below `space`: one to one, neighbours far apart.
+    """Give each number another one below `space`: one to one, in no order that can be seen.
 
     Parameters
     ----------
     numbers : array of int
-        Distinct, below `space`.
+        Not negative, below `space`.
     space : int
         How many numbers there are.
     key : int
         Another key gives other numbers.
+
+    Returns
+    -------
+    array of int
+
+    References
+    ----------
+    A Feistel network over the next even number of bits, walked until it lands below `space`:
+    J. Black and P. Rogaway, Ciphers with arbitrary finite domains, CT-RSA 2002.
     """
-    multiplier = int(space * (math.sqrt(5) - 1) / 2) + key % 1000
-    while math.gcd(multiplier, space) != 1:
-        multiplier += 1
-    return (numbers * multiplier + key) % space
+    half = (math.ceil(math.log2(space)) + 1) // 2
+    scattered = _mix(numbers, half, key)
+    while len(outside := np.flatnonzero(scattered >= space)):
+        scattered[outside] = _mix(scattered[outside], half, key)
+    return scattered
+
+
+def _mix(numbers: Ints, half: int, key: int) -> Ints:
+    """Four Feistel rounds over numbers of twice `half` bits."""
+    mask = (1 << half) - 1
+    left, right = numbers >> half, numbers & mask
+    for turn in range(4):
+        mixed = (right + 1) * (2_654_435_761 + 2 * key) + turn * 40_503
+        left, right = right, left ^ ((mixed >> 17 ^ mixed >> 7) & mask)
+    return (left << half) | right
 
 
 def key_of(seed: int, name: str) -> int:

@@ -52,7 +52,7 @@ class DefectLog:
 
 
 def plant(
-    seed: int, first: int, columns: Columns, key: str, plantings: tuple[Planting, ...], log: DefectLog
+    seed: int, first: int, columns: Columns, keys: Text, plantings: tuple[Planting, ...], log: DefectLog
 ) -> Columns:
     """Spoil values, at most one in a row.
 
@@ -60,8 +60,8 @@ def plant(
     ----------
     seed, first : int
     columns : Columns
-    key : str
-        Column that names the row in the truth.
+    keys : Text
+        What names each row in the truth.
     plantings : tuple of Planting
     log : DefectLog
         Told of every spoilt row.
@@ -73,7 +73,7 @@ def plant(
     """
     rng = stream(seed, f"defects of {log.source}", first)
     spoilt = dict(columns)
-    free = np.ones(len(columns[key]), dtype=np.bool_)
+    free = np.ones(len(keys), dtype=np.bool_)
     for planting in plantings:
         values = spoilt[planting.column].copy()
         candidates = np.flatnonzero((values != "") & free)
@@ -82,11 +82,11 @@ def plant(
         values[rows] = planting.spoil(rng, values[rows])
         free[rows] = False
         spoilt[planting.column] = values
-        log.note(columns[key][rows], planting.defect)
+        log.note(keys[rows], planting.defect)
     return spoilt
 
 
-def repeat_rows(columns: Columns, rows: Ints, key: str, changed: str | None, log: DefectLog) -> Columns:
+def repeat_rows(columns: Columns, rows: Ints, keys: Text, changed: str | None, log: DefectLog) -> Columns:
     """Deliver rows a second time at the end.
 
     Parameters
@@ -94,8 +94,8 @@ def repeat_rows(columns: Columns, rows: Ints, key: str, changed: str | None, log
     columns : Columns
     rows : array of int
         Places of the rows.
-    key : str
-        Column that names the row in the truth.
+    keys : Text
+        What names each row in the truth.
     changed : str or None
         Column in which the second delivery differs, though nothing says which is newer; None if none does.
     log : DefectLog
@@ -103,7 +103,7 @@ def repeat_rows(columns: Columns, rows: Ints, key: str, changed: str | None, log
     added = {heading: cells[rows] for heading, cells in columns.items()}
     if changed is not None:
         added[changed] = as_text("X" + value for value in added[changed].tolist())
-    log.note(columns[key][rows], "repeated_row" if changed is None else "conflicting_key")
+    log.note(keys[rows], "repeated_row" if changed is None else "conflicting_key")
     return {heading: np.concatenate([cells, added[heading]]) for heading, cells in columns.items()}
 
 
@@ -128,9 +128,7 @@ def placeholder_phones(rng: np.random.Generator, values: Text) -> Text:
 def wrong_letters(_rng: np.random.Generator, values: Text) -> Text:
     """National ids with another letter than their number asks for."""
     letters = "".join(CHECK_LETTERS.tolist())
-    return as_text(
-        value[:-1] + letters[(letters.index(value[-1]) + 1) % len(letters)] for value in values.tolist()
-    )
+    return as_text(value[:-1] + letters[(letters.index(value[-1]) + 1) % len(letters)] for value in values.tolist())
 
 
 def dates_after(as_of_date: date) -> Callable[[np.random.Generator, Text], Text]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from crmlib.demo.chance import happens, stream
-from crmlib.demo.columns import TEXT, Columns, Ints, Text, as_text, money_text, number_text, spanish_date_text
+from crmlib.demo.columns import TEXT, Bools, Columns, Ints, Text, as_text, money_text, number_text, spanish_date_text
 from crmlib.demo.defects import Planting, bad_dates, bad_emails, placeholder_phones, wrong_letters
 from crmlib.demo.holdings import Holding
 from crmlib.demo.people import People
@@ -74,9 +74,7 @@ def write_customers(seed: int, people: People, holding: Holding) -> Columns:
         "DIRECCION": _write_addresses(rng, people, holding),
         "CP": blank_some(rng, places.postcode[place], 0.03),
         "POBLACION": _write_towns(rng, places.municipality[place]),
-        "PROVINCIA": np.where(
-            places.province[place] == "Las Palmas", "LAS PALMAS", "S/C DE TENERIFE"
-        ).astype(TEXT),
+        "PROVINCIA": np.where(places.province[place] == "Las Palmas", "LAS PALMAS", "S/C DE TENERIFE").astype(TEXT),
         "TELEFONO": write_phones(rng, phone, spaced=0.45, prefixed=0.03),
         "EMAIL": np.where(happens(rng, size, 0.3), np.strings.upper(email), email),
         "F_NACIM": blank_some(rng, spanish_date_text(people.birth_date[person]), 0.45),
@@ -143,7 +141,7 @@ def _write_towns(rng: np.random.Generator, municipality: Text) -> Text:
     return np.strings.upper(one_of(rng, [(0.6, municipality), (0.4, without_accents(short))]))
 
 
-def _write_consents(rng: np.random.Generator, asked: Ints, share: float) -> Text:
+def _write_consents(rng: np.random.Generator, asked: Bools, share: float) -> Text:
     said = np.where(happens(rng, len(asked), share), "S", "N")
     return np.where(asked, said, "").astype(TEXT)
 

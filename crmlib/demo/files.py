@@ -63,9 +63,7 @@ class ParquetFiles:
     def write(self, name: str, table: pa.Table) -> None:
         """Add rows to a file of the folder; its name goes without the ending."""
         if name not in self._writers:
-            self._writers[name] = pq.ParquetWriter(
-                self._folder / f"{name}.parquet", table.schema, compression="zstd"
-            )
+            self._writers[name] = pq.ParquetWriter(self._folder / f"{name}.parquet", table.schema, compression="zstd")
         self._writers[name].write_table(table)
 
     def __enter__(self) -> Self:

@@ -75,9 +75,7 @@ def write_cards(seed: int, people: People, holding: Holding, home_store: Ints) -
         "email": email,
         "fecha_nacimiento": blank_some(rng, _write_birth_dates(rng, people, person), 0.18),
         "sexo": blank_some(rng, np.where(people.female[person], "mujer", "hombre").astype(TEXT), 0.12),
-        "codigo_postal": blank_some(
-            rng, read_places().postcode[people.place.at(person, updated_on)], 0.10
-        ),
+        "codigo_postal": blank_some(rng, read_places().postcode[people.place.at(person, updated_on)], 0.10),
         "tienda": read_stores().store_id[home_store[person]],
         "fecha_alta": iso_text(holding.created_on),
         "fecha_modificacion": iso_text(updated_on),
@@ -90,7 +88,9 @@ def write_cards(seed: int, people: People, holding: Holding, home_store: Ints) -
 def _as_keyed(rng: np.random.Generator, values: Text) -> Text:
     """Names as a cashier keys them in from a form."""
     plain = without_accents(values)
-    return one_of(rng, [(0.62, values), (0.18, plain), (0.15, np.strings.upper(plain)), (0.05, np.strings.upper(values))])
+    return one_of(
+        rng, [(0.62, values), (0.18, plain), (0.15, np.strings.upper(plain)), (0.05, np.strings.upper(values))]
+    )
 
 
 def _write_birth_dates(rng: np.random.Generator, people: People, person: Ints) -> Text:

@@ -196,7 +196,7 @@ def draw_ages(rng: np.random.Generator, kin: Kin) -> Floats:
     parent = rng.uniform(40, 72, count)
     head_age = np.where(kin.has_child, parent, alone)[kin.head]
     partner_age = np.maximum(head_age + rng.normal(0, 3.5, count), 18.5)
-    child_age = np.clip(head_age - rng.uniform(22, 38, count), 14, 45)
+    child_age = rng.uniform(14, np.clip(head_age - 20, 15, 42))
     age = np.where(kin.partner, partner_age, np.where(kin.child, child_age, head_age))
     return np.where(kin.twin, np.append(0.0, age[:-1]), age)
 
@@ -259,7 +259,8 @@ def draw_homes(rng: np.random.Generator, kin: Kin, as_of_date: date) -> dict[str
 def _draw_change_dates(rng: np.random.Generator, changed: Bools, as_of_date: date) -> Dates:
     """Days in the last five years; long ago where nothing changed."""
     days_ago = np.where(changed, rng.integers(30, 5 * 365, len(changed)), 60_000)
-    return np.datetime64(as_of_date, "D") - days_ago
+    dates: Dates = np.datetime64(as_of_date, "D") - days_ago
+    return dates
 
 
 def write_national_ids(number: Ints, foreigner: Bools, seed: int) -> Text:
@@ -269,7 +270,8 @@ def write_national_ids(number: Ints, foreigner: Bools, seed: int) -> Text:
     prefix = as_text("XYZ")[nie // 10_000_000]
     digits = np.where(foreigner, prefix + number_text(nie % 10_000_000, 7), number_text(dni, 8))
     letter = CHECK_LETTERS[np.where(foreigner, nie, dni) % 23]
-    return digits.astype(TEXT) + letter
+    written: Text = digits.astype(TEXT) + letter
+    return written
 
 
 def draw_landlines(rng: np.random.Generator, household: Ints, place: Ints, kin: Kin, seed: int) -> Text:
@@ -286,9 +288,7 @@ def draw_mobiles(
 ) -> Changing:
     """A mobile number each, a former one for some; the young and some partners give the head's."""
     key = key_of(seed, "mobile")
-    own, former = (
-        number_text(600_000_000 + scatter(2 * number + which, MOBILE_NUMBERS, key)) for which in (0, 1)
-    )
+    own, former = (number_text(600_000_000 + scatter(2 * number + which, MOBILE_NUMBERS, key)) for which in (0, 1))
     changed = happens(rng, len(number), 0.15)
     shared = (kin.child & (age < 22) & happens(rng, len(number), 0.35)) | (
         kin.partner & happens(rng, len(number), 0.10)
@@ -353,5 +353,3 @@ def person_ids(number: Ints) -> Text:
 def household_ids(number: Ints) -> Text:
     """Names of households in the truth."""
     return "H" + number_text(number, 8)
-
-

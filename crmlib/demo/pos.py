@@ -155,9 +155,7 @@ def _choose_defects(rng: np.random.Generator, tickets: int) -> dict[str, Ints]:
     }
 
 
-def _with_future(
-    tickets: Tickets, cards: Text, planted: dict[str, Ints], season: Season
-) -> tuple[Tickets, Text]:
+def _with_future(tickets: Tickets, cards: Text, planted: dict[str, Ints], season: Season) -> tuple[Tickets, Text]:
     """Repeat some tickets after the as-of date; `planted` then names the new ones."""
     models = planted["future_row"]
     copies = np.arange(len(models)) + len(tickets)
@@ -166,9 +164,7 @@ def _with_future(
         column.name: np.append(getattr(tickets.lines, column.name), getattr(tickets.lines, column.name)[of_models])
         for column in fields(Lines)
     }
-    lines["ticket"][len(tickets.lines.ticket) :] = copies[
-        np.searchsorted(models, tickets.lines.ticket[of_models])
-    ]
+    lines["ticket"][len(tickets.lines.ticket) :] = copies[np.searchsorted(models, tickets.lines.ticket[of_models])]
     future_days = season.days + 1 + np.arange(len(models)) * FUTURE_DAYS // len(models)
     second = tickets.second[models] % SECONDS_PER_DAY + future_days * SECONDS_PER_DAY
     planted["future_row"] = copies

@@ -6,22 +6,21 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from crmlib.demo import erp, loyalty, pos, shop
-from crmlib.demo.baskets import draw_habits, fill_baskets
+from crmlib.demo import erp, loyalty, pos, shop, truth
+from crmlib.demo.baskets import Habits, draw_habits, fill_baskets
 from crmlib.demo.chance import happens, stream
-from crmlib.demo.columns import TEXT, Columns, Text, as_text
+from crmlib.demo.columns import Bools, Text
 from crmlib.demo.defects import DefectLog, Planting, dates_after, plant, repeat_rows
 from crmlib.demo.files import CsvFile, ParquetFiles
 from crmlib.demo.holdings import Holding, draw_holdings
-from crmlib.demo.people import People, household_ids, make_people, person_ids
-from crmlib.demo.rhythm import Rhythm, Season, draw_rhythm, dropout_dates, simulate_purchases
+from crmlib.demo.people import People, make_people
+from crmlib.demo.rhythm import Rhythm, Season, draw_rhythm, simulate_purchases
 from crmlib.errors import InputError
 
 #: People made at a time; what is held in memory depends on it, not on the retailer's size.
@@ -32,8 +31,9 @@ MOST_PEOPLE = 10_000_000
 MARKER = "demo.json"
 #: Share of cards that the scheme's list has lost.
 SHARE_UNLISTED_CARDS = 0.005
-#: Rows of a file with a cell too many, delivered twice, and delivered twice with a difference.
+#: Rows of a whole file that have a cell too many, come twice, come twice with a difference, or come from the future.
 FEW_ROWS = 2
+ERP_DIALECT = {"delimiter": ";", "encoding": "cp1252"}
 
 
 @dataclass
@@ -61,17 +61,37 @@ class DemoSummary:
         return 1 - self.people / self.records
 
 
-@dataclass
+@dataclass(frozen=True)
+class Piece:
+    """One piece of the population, and what holds for all systems that know of it."""
+
+    seed: int
+    as_of_date: date
+    season: Season
+    people: People
+    rhythm: Rhythm
+    habits: Habits
+    holdings: dict[str, Holding]
+    card_numbers: Text
+    listed: Bools
+
+    @property
+    def first(self) -> int:
+        """Number of its first person."""
+        return int(self.people.number[0])
+
+
+@dataclass(frozen=True)
 class Outputs:
     """The files while they are being written."""
 
-    shop: CsvFile
-    erp: CsvFile
-    cards: CsvFile
-    pos: ParquetFiles
-    truth: ParquetFiles
+    shop_customers: CsvFile
+    erp_customers: CsvFile
+    loyalty_cards: CsvFile
+    till_tables: ParquetFiles
+    truth_tables: ParquetFiles
     counter: pos.TicketCounter
-    logs: dict[str, DefectLog] = field(default_factory=dict)
+    logs: dict[str, DefectLog]
 
 
 def write_retailer(
@@ -111,15 +131,21 @@ def write_retailer(
         raise InputError("seed: give a number that is not negative.")
     _make_room(directory, {"people": people, "seed": seed, "as_of_date": as_of_date.isoformat()})
     season = Season.until(as_of_date)
+    _write_master_data(directory, as_of_date)
     summary = DemoSummary(directory, people)
     with ExitStack() as stack:
         outputs = _open(directory, season, as_of_date, stack)
         for first in range(0, people, PIECE):
             count = min(PIECE, people - first)
-            _write_piece(outputs, summary, make_people(seed, first, count, people, as_of_date), seed, as_of_date)
+            piece = _make_piece(seed, make_people(seed, first, count, people, as_of_date), season, as_of_date)
+            _write_shop(outputs, piece)
+            _write_erp(outputs, piece)
+            _write_cards(outputs, piece)
+            _write_tickets(outputs, piece, summary)
+            _write_truth(outputs, piece, summary)
             if progress is not None:
                 progress(f"{first + count:,} of {people:,} people written")
-        outputs.truth.write("defects", _defect_table(list(outputs.logs.values())))
+        outputs.truth_tables.write("defects", truth.defect_table(outputs.logs.values()))
         summary.defects = sum(len(log.rows) for log in outputs.logs.values())
     return summary
 
@@ -137,59 +163,116 @@ def _make_room(directory: Path, made_with: dict[str, int | str]) -> None:
     marker.write_text(json.dumps(made_with, indent=2) + "\n", encoding="utf-8")
 
 
+def _write_master_data(directory: Path, as_of_date: date) -> None:
+    for name, columns in (("articulos", erp.write_products()), ("tiendas", erp.write_stores())):
+        with CsvFile(_erp_path(directory, name, as_of_date), **ERP_DIALECT) as file:
+            file.write(columns)
+
+
+def _erp_path(directory: Path, name: str, as_of_date: date) -> Path:
+    return directory / "data" / "erp" / f"{name}_{as_of_date:%Y%m%d}.csv"
+
+
 def _open(directory: Path, season: Season, as_of_date: date, stack: ExitStack) -> Outputs:
     data = directory / "data"
-    stamp = as_of_date.strftime("%Y%m%d")
-    dialect = {"delimiter": ";", "encoding": "cp1252"}
-    for name, columns in (("articulos", erp.write_products()), ("tiendas", erp.write_stores())):
-        with CsvFile(data / "erp" / f"{name}_{stamp}.csv", **dialect) as file:
-            file.write(columns)
     return Outputs(
-        shop=stack.enter_context(CsvFile(data / "shop" / "customers.csv")),
-        erp=stack.enter_context(CsvFile(data / "erp" / f"clientes_{stamp}.csv", **dialect)),
-        cards=stack.enter_context(CsvFile(data / "loyalty" / "cards.csv", "\t")),
-        pos=stack.enter_context(ParquetFiles(data / "pos")),
-        truth=stack.enter_context(ParquetFiles(directory / "truth")),
+        shop_customers=stack.enter_context(CsvFile(data / "shop" / "customers.csv")),
+        erp_customers=stack.enter_context(CsvFile(_erp_path(directory, "clientes", as_of_date), **ERP_DIALECT)),
+        loyalty_cards=stack.enter_context(CsvFile(data / "loyalty" / "cards.csv", delimiter="\t")),
+        till_tables=stack.enter_context(ParquetFiles(data / "pos")),
+        truth_tables=stack.enter_context(ParquetFiles(directory / "truth")),
         counter=pos.TicketCounter(season),
         logs={
-            source: DefectLog(source, entity)
-            for source, entity in (("shop", "customers"), ("erp", "customers"), ("loyalty", "customers"), ("pos", "tickets"))
+            "shop": DefectLog("shop", "customers"),
+            "erp": DefectLog("erp", "customers"),
+            "loyalty": DefectLog("loyalty", "customers"),
+            "pos": DefectLog("pos", "tickets"),
         },
     )
 
 
-def _write_piece(outputs: Outputs, summary: DemoSummary, people: People, seed: int, as_of_date: date) -> None:
+def _make_piece(seed: int, people: People, season: Season, as_of_date: date) -> Piece:
     first = int(people.number[0])
-    season = outputs.counter.season
     rhythm = draw_rhythm(seed, first, len(people), season)
-    habits = draw_habits(seed, people)
     holdings = draw_holdings(seed, people.number, rhythm.entered_on, as_of_date)
-    logs = outputs.logs
+    cards = loyalty.card_numbers(holdings["loyalty"].code)
+    return Piece(
+        seed=seed,
+        as_of_date=as_of_date,
+        season=season,
+        people=people,
+        rhythm=rhythm,
+        habits=draw_habits(seed, people),
+        holdings=holdings,
+        card_numbers=cards,
+        listed=~happens(stream(seed, "unlisted cards", first), len(cards), SHARE_UNLISTED_CARDS),
+    )
 
-    customers = shop.write_customers(seed, people, holdings["shop"])
-    outputs.shop.write(plant(seed, first, customers, "Customer ID", shop.PLANTINGS, logs["shop"]))
 
-    customers = erp.write_customers(seed, people, holdings["erp"])
-    later = Planting("future_row", "F_MODIF", 0.0, dates_after(as_of_date), few=FEW_ROWS)
-    customers = plant(seed, first, customers, "COD_CLIENTE", (*erp.PLANTINGS, later), logs["erp"])
-    outputs.erp.write(customers, _break_rows(customers, "COD_CLIENTE", logs["erp"], first))
+def _write_shop(outputs: Outputs, piece: Piece) -> None:
+    holding, log = piece.holdings["shop"], outputs.logs["shop"]
+    customers = shop.write_customers(piece.seed, piece.people, holding)
+    keys = shop.customer_ids(holding)
+    outputs.shop_customers.write(plant(piece.seed, piece.first, customers, keys, shop.PLANTINGS, log))
 
-    card_numbers = loyalty.card_numbers(holdings["loyalty"].code)
-    unlisted = happens(stream(seed, "unlisted cards", first), len(card_numbers), SHARE_UNLISTED_CARDS)
-    cards = loyalty.write_cards(seed, people, holdings["loyalty"], habits.store)
-    cards = {heading: cells[~unlisted] for heading, cells in cards.items()}
-    cards = plant(seed, first, cards, "tarjeta", loyalty.PLANTINGS, logs["loyalty"])
-    outputs.cards.write(*_repeat_and_break(cards, logs["loyalty"], first))
-    logs["loyalty"].note(card_numbers[unlisted], "card_without_record")
 
-    purchases = simulate_purchases(seed, first, rhythm, season)
-    tickets = fill_baskets(seed, people, habits, purchases, season)
-    shown = pos.cards_shown(tickets, holdings["loyalty"], card_numbers, season)
-    for quarter, (ticket_table, line_table) in pos.write_tables(
-        seed, first, tickets, shown, outputs.counter, logs["pos"]
-    ).items():
-        outputs.pos.write(f"tickets_{quarter}", ticket_table)
-        outputs.pos.write(f"lines_{quarter}", line_table)
+def _write_erp(outputs: Outputs, piece: Piece) -> None:
+    holding, log = piece.holdings["erp"], outputs.logs["erp"]
+    future = Planting("future_row", "F_MODIF", 0.0, dates_after(piece.as_of_date), few=FEW_ROWS)
+    customers = erp.write_customers(piece.seed, piece.people, holding)
+    keys = erp.customer_codes(holding)
+    customers = plant(piece.seed, piece.first, customers, keys, (*erp.PLANTINGS, future), log)
+    outputs.erp_customers.write(customers, _choose_broken(piece, keys, log))
+
+
+def _write_cards(outputs: Outputs, piece: Piece) -> None:
+    log = outputs.logs["loyalty"]
+    log.note(piece.card_numbers[~piece.listed], "card_without_record")
+    cards = loyalty.write_cards(piece.seed, piece.people, piece.holdings["loyalty"], piece.habits.store)
+    cards = {heading: cells[piece.listed] for heading, cells in cards.items()}
+    keys = piece.card_numbers[piece.listed]
+    cards = plant(piece.seed, piece.first, cards, keys, loyalty.PLANTINGS, log)
+    broken = _choose_broken(piece, keys, log)
+    if piece.first == 0:
+        whole = np.setdiff1d(np.arange(len(keys)), list(broken))
+        twice = stream(piece.seed, "cards listed twice").choice(whole, 2 * FEW_ROWS, replace=False)
+        cards = repeat_rows(cards, twice[:FEW_ROWS], keys, None, log)
+        cards = repeat_rows(cards, twice[FEW_ROWS:], keys, "apellidos", log)
+    outputs.loyalty_cards.write(cards, broken)
+
+
+def _choose_broken(piece: Piece, keys: Text, log: DefectLog) -> set[int]:
+    """Choose a few of the first people's rows to be written with a cell too many."""
+    if piece.first > 0:
+        return set()
+    rows = stream(piece.seed, f"unreadable rows of {log.source}").choice(len(keys), FEW_ROWS, replace=False)
+    log.note(keys[rows], "unreadable_row")
+    return set(rows.tolist())
+
+
+def _write_tickets(outputs: Outputs, piece: Piece, summary: DemoSummary) -> None:
+    purchases = simulate_purchases(piece.seed, piece.first, piece.rhythm, piece.season)
+    tickets = fill_baskets(piece.seed, piece.people, piece.habits, purchases, piece.season)
+    cards = pos.cards_shown(tickets, piece.holdings["loyalty"], piece.card_numbers, piece.season)
+    by_quarter = pos.write_tables(piece.seed, piece.first, tickets, cards, outputs.counter, outputs.logs["pos"])
+    for quarter, (ticket_table, line_table) in by_quarter.items():
+        outputs.till_tables.write(f"tickets_{quarter}", ticket_table)
+        outputs.till_tables.write(f"lines_{quarter}", line_table)
         summary.tickets += ticket_table.num_rows
         summary.lines += line_table.num_rows
-    ...
+
+
+def _write_truth(outputs: Outputs, piece: Piece, summary: DemoSummary) -> None:
+    cards = piece.holdings["loyalty"]
+    records = [
+        ("shop", shop.customer_ids(piece.holdings["shop"]), piece.holdings["shop"].person),
+        ("erp", erp.customer_codes(piece.holdings["erp"]), piece.holdings["erp"].person),
+        ("loyalty", piece.card_numbers[piece.listed], cards.person[piece.listed]),
+        ("card", piece.card_numbers[~piece.listed], cards.person[~piece.listed]),
+    ]
+    people = truth.people_table(piece.people, records)
+    outputs.truth_tables.write("people", people)
+    outputs.truth_tables.write("households", truth.household_table(piece.people))
+    outputs.truth_tables.write("behaviour", truth.behaviour_table(piece.people, piece.rhythm, piece.season))
+    summary.records += people.num_rows
+    summary.households += len(np.unique(piece.people.household))

@@ -156,7 +156,8 @@ def place_in_day(calendar: Floats) -> Ints:
     """Seconds since the start for calendar days with a fraction, moved into the opening hours."""
     day = np.floor(calendar)
     hour = np.interp(calendar - day, DAY_SHARES, DAY_HOURS)
-    return (day * SECONDS_PER_DAY + np.floor(hour * 3600)).astype(np.int64)
+    seconds: Ints = (day * SECONDS_PER_DAY + np.floor(hour * 3600)).astype(np.int64)
+    return seconds
 
 
 def dropout_dates(rhythm: Rhythm, season: Season) -> Dates:

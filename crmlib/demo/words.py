@@ -227,9 +227,7 @@ def read_products() -> Products:
         (taste, category): float(multiplier)
         for taste, category, multiplier in zip(likes["taste"], likes["category"], likes["multiplier"], strict=True)
     }
-    multipliers = np.array(
-        [[liking.get((taste, category), 1.0) for category in table["category"]] for taste in tastes]
-    )
+    multipliers = np.array([[liking.get((taste, category), 1.0) for category in table["category"]] for taste in tastes])
     return Products(
         product_id=as_text(table["product_id"]),
         category=as_text(table["category"]),

@@ -78,8 +78,9 @@ def mistype(
 
 def mistype_email(rng: np.random.Generator, values: Text, share: float) -> Text:
     """Let a finger slip before the @ of a share of the e-mail addresses."""
-    name, sign, domain = np.strings.partition(values, "@")
-    return mistype(rng, name, share) + sign + domain
+    at = np.strings.find(values, "@")
+    name, domain = np.strings.slice(values, 0, at), np.strings.slice(values, at, np.strings.str_len(values))
+    return mistype(rng, name, share) + domain
 
 
 def misdial(rng: np.random.Generator, values: Text, share: float) -> Text:

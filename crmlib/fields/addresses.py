@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
+from crmlib.fields.reference import read_rows
 from crmlib.fields.text import PARTICLES, capitalise_words, fold_text, tidy_spaces
 
 LONGEST_ADDRESS = 300
@@ -17,9 +16,7 @@ _NUMBER = re.compile(
     r"(?P<number>\d{1,5}(?:\s?[-/]\s?\d{1,4})?\s?(?:[a-z](?![\w'’]))?|s/n|km\.?\s?\d+(?:[.,]\d+)?)(?P<after>(?:[\s,.;ºª-].*)?)$",
     re.IGNORECASE,
 )
-_LEADING_NUMBER = re.compile(
-    r"^(?P<number>\d{1,5}(?:[-/]\d{1,4})?[a-z]?)[\s,]+(?P<street>[^\W\d].*)$", re.IGNORECASE
-)
+_LEADING_NUMBER = re.compile(r"^(?P<number>\d{1,5}(?:[-/]\d{1,4})?[a-z]?)[\s,]+(?P<street>[^\W\d].*)$", re.IGNORECASE)
 _GLUED_TYPE = re.compile(r"^(c|av|avda|pl|pza|ctra)\s?[/.]\s?", re.IGNORECASE)
 
 
@@ -155,25 +152,20 @@ def _find_street_key(name: str) -> str | None:
     return " ".join(words) or None
 
 
-def _read_rows(name: str) -> list[dict[str, str]]:
-    with files("crmlib.fields").joinpath(name).open(encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
-
-
 @cache
 def _street_types() -> dict[str, str]:
-    return {fold_text(row["abbreviation"]): row["street_type"] for row in _read_rows("street_types.csv")}
+    return {fold_text(row["abbreviation"]): row["street_type"] for row in read_rows("street_types.csv")}
 
 
 @cache
 def _provinces() -> dict[tuple[str, str], str]:
-    return {(row["country"], row["postcode_prefix"]): row["province"] for row in _read_rows("provinces.csv")}
+    return {(row["country"], row["postcode_prefix"]): row["province"] for row in read_rows("provinces.csv")}
 
 
 @cache
 def _province_names() -> dict[tuple[str, str], str]:
     names = {}
-    for row in _read_rows("provinces.csv"):
+    for row in read_rows("provinces.csv"):
         for name in (row["province"], *row["also"].split("|")):
             names[(row["country"], fold_text(name))] = row["province"]
     return {key: province for key, province in names.items() if key[1]}

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 
+from crmlib.fields.reference import read_rows, read_words
+
 LONGEST_ADDRESS = 254
 
 _DOTLESS_DOMAINS = frozenset({"gmail.com"})
-_ROLES = frozenset(
-    "abuse accounts admin administracion administrador atencionalcliente billing booking bookings caja clientes "
-    "comercial compras contabilidad contact contacto correo customerservice direccion facturacion facturas "
-    "finance gerencia hello help hola hostmaster info informacion information jobs kontakt mail mailbox "
-    "marketing newsletter no-reply noreply office oficina orders pedidos postmaster recepcion reservas root rrhh "
-    "sales secretaria service soporte support taller tienda ventas webmaster".split()
-)
-_JUNK = frozenset(
-    "a aa aaa asdf asdfg cliente email falso na nada nadie no noemail nomail noname none notiene null prueba "
-    "sincorreo sinemail test testing x xx xxx xxxx".split()
-)
+_ROLES = read_words("email_role")
+_JUNK = read_words("email_junk")
 
 
 class Email(NamedTuple):
@@ -80,5 +71,4 @@ def _find_kind(local: str) -> str:
 
 @cache
 def _meant_domains() -> dict[str, str]:
-    with files("crmlib.fields").joinpath("email_domains.csv").open(encoding="utf-8") as lines:
-        return {row["domain"]: row["meant"] for row in csv.DictReader(lines)}
+    return {row["domain"]: row["meant"] for row in read_rows("email_domains.csv")}

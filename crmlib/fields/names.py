@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import cache, lru_cache
-from importlib.resources import files
 from itertools import product
 from typing import NamedTuple
 
+from crmlib.fields.reference import read_rows, read_words
 from crmlib.fields.text import PARTICLES, capitalise_words, fold_text, tidy_spaces
 
 MOST_VARIANTS = 12
@@ -16,23 +15,14 @@ MOST_VARIANTS = 12
 # The same words come again and again.
 _fold_word = lru_cache(maxsize=65_536)(fold_text)
 
-_TITLES = frozenset(
-    "d don dna dona sr sra srta dr dra mr mrs ms miss mister herr frau sig signor signora mme mlle".split()
-)
-_NO_NAME = frozenset(
-    "x xx xxx test prueba cliente varios anonimo desconocido no na n a none null nombre apellido apellidos "
-    "contado contados consumidor final sin unknown anonymous noname s d".split()
-)
+_TITLES = read_words("title")
+_NO_NAME = read_words("no_name")
 _COMPANY_FORM = re.compile(
     r"[\s,](s\.?\s?l\.?(\s?[ulp]\.?)?|s\.\s?a\.?(\s?u\.?)?|s\s?a(\s?u)?|s\.?\s?c\.?(\s?p\.?)?|c\.?\s?b\.?|s\.?\s?coop\.?|"
     r"gmbh|ltd\.?|llc|inc\.?|s\.?r\.?l\.?|s\.?p\.?a\.?|lda\.?|ltda\.?|b\.?v\.?|sarl|sas)\s*$",
     re.IGNORECASE,
 )
-_COMPANY_WORDS = frozenset(
-    "comunidad propietarios ayuntamiento cabildo asociacion fundacion construcciones restaurante hotel hoteles "
-    "talleres supermercados distribuciones suministros servicios inversiones promociones transportes hnos "
-    "cooperativa colegio clinica farmacia cafeteria carpinteria inmobiliaria consulting company empresa".split()
-)
+_COMPANY_WORDS = read_words("company")
 
 
 class Name(NamedTuple):
@@ -82,11 +72,11 @@ def normalise_name(
             first, second = _part_surnames(_group_particles(first.split()))
     else:
         given, first, second = _part_name(full_name or "")
-    given, first, second = (capitalise_words(part) or None for part in (given, first, second))
-    if first is None:
-        first, second = second, None
+    if not first:
+        first, second = second, ""
     kind = "person" if given or first else None
-    return Name(given, first, second, None, kind, _is_written_out(given) and _is_written_out(first))
+    shown = (capitalise_words(part) or None for part in (given, first, second))
+    return Name(*shown, None, kind, _is_written_out(given) and _is_written_out(first))
 
 
 def fold_name(part: str | None) -> str | None:
@@ -132,36 +122,27 @@ def find_gender(given_name: str | None) -> str | None:
     return (_given_names().get(first[0]) or None) if first else None
 
 
-def _read_rows(name: str) -> list[dict[str, str]]:
-    with files("crmlib.fields").joinpath(name).open(encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
-
-
 @cache
 def _given_names() -> dict[str, str]:
-    return {row["name"]: row["gender"] for row in _read_rows("given_names.csv")}
+    return {row["name"]: row["gender"] for row in read_rows("given_names.csv")}
 
 
 @cache
 def _names_and_surnames() -> frozenset[str]:
-    return frozenset(row["name"] for row in _read_rows("given_names.csv") if row["also_surname"])
+    return frozenset(row["name"] for row in read_rows("given_names.csv") if row["also_surname"])
 
 
 @cache
 def _nicknames() -> dict[str, frozenset[str]]:
     names: dict[str, set[str]] = {}
-    for row in _read_rows("nicknames.csv"):
+    for row in read_rows("nicknames.csv"):
         names.setdefault(row["nickname"], set()).add(row["given_name"])
     return {nickname: frozenset(given) for nickname, given in names.items()}
 
 
 @cache
 def _abbreviations(part: str) -> dict[str, str]:
-    return {
-        row["abbreviation"]: row["name"]
-        for row in _read_rows("name_abbreviations.csv")
-        if row["part"] == part
-    }
+    return {row["abbreviation"]: row["name"] for row in read_rows("name_abbreviations.csv") if row["part"] == part}
 
 
 @cache

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from crmlib.fields.reference import read_words
+
 # Letters that Unicode does not split into a base letter and a mark.
-_BASE_LETTERS = str.maketrans(
-    {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"}
-)
+_BASE_LETTERS = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe"})
 _NOT_WORD = re.compile(r"[\W_]+")
 _APOSTROPHES = re.compile(r"['’`´]+")
 
 #: Words that belong to the surname or street name that follows them.
-PARTICLES = frozenset(
-    "de del la las los el da das do dos di du des della dello van von der den ter ten zu le y".split()
-)
+PARTICLES = read_words("particle")
 
 
 def fold_text(value: str | None) -> str:

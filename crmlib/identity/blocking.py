@@ -44,9 +44,7 @@ RULES = (
     BlockingRule("initial, both surnames", ("left(given_key, 1)", "surname_1_key", "surname_2_key")),
     BlockingRule("given name, first surname, postcode", ("given_block", "surname_1_key", "postcode_key")),
     BlockingRule("given name, second surname, postcode", ("given_block", "surname_2_key", "postcode_key")),
-    BlockingRule(
-        "given name, first surname, municipality", ("given_block", "surname_1_key", "municipality_key")
-    ),
+    BlockingRule("given name, first surname, municipality", ("given_block", "surname_1_key", "municipality_key")),
     BlockingRule("first surname, street, number", ("surname_1_key", "street_key", "number_key")),
     BlockingRule("given name, street, number", ("given_block", "street_key", "number_key")),
     BlockingRule("street, number, postcode", ("street_key", "number_key", "postcode_key")),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from crmlib.engine import Engine, Step, quote
 from crmlib.identity.linkage import LinkageModel
@@ -119,6 +118,7 @@ def decide_pairs(
     def is_same(name: str) -> str:
         return is_level(name, f"= {names.get(name)}")
 
+    same_id, other_given = is_level("national_id", "> 0"), is_level("given_name", "= 0")
     return engine.run(
         Step(
             "decided_pairs",
@@ -137,10 +137,9 @@ def decide_pairs(
             ),
             judged AS (
                 SELECT *,
-                       (ids_valid AND NOT ids_equal)
-                           OR ({is_level("birth_date", "= 0")} AND NOT ({is_level("national_id", "> 0")})) AS conflicting,
+                       (ids_valid AND NOT ids_equal) OR ({is_level("birth_date", "= 0")} AND NOT ({same_id})) AS conflicting,
                        $deterministic AND ids_valid AND ids_equal AND (
-                           NOT ({is_level("given_name", "= 0")}) OR ({is_same("birth_date")} AND {is_same("surname_1")})
+                           NOT ({other_given}) OR ({is_same("birth_date")} AND {is_same("surname_1")})
                        ) AS same_valid_id
                 FROM facts
             ),

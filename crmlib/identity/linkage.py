@@ -26,7 +26,7 @@ from splink.internals.exceptions import EMTrainingException
 from crmlib.engine import Engine, Step, quote
 from crmlib.identity.comparisons import Comparison
 
-U_PAIRS = 1_000_000
+U_PAIRS = 500_000
 EM_PAIRS = 1_000_000
 #: A training session over fewer pairs teaches nothing.
 LEAST_EM_PAIRS = 30
@@ -91,8 +91,8 @@ class LinkageModel:
 
     @property
     def weights(self) -> pd.DataFrame:
-        """One row per level: comparison, title, level (number), label, m_probability, u_probability, match_weight (against
-        strangers), weight_to_relatives."""
+        """Each level's numbers: comparison, title, level, label, m_probability, u_probability, and its weights
+        (log2) against strangers (match_weight) and against relatives (weight_to_relatives)."""
         rows = []
         for comparison, trained in zip(self.comparisons, self.settings["comparisons"], strict=True):
             levels = [level for level in trained["comparison_levels"] if not level.get("is_null_level")]
@@ -261,9 +261,7 @@ def _estimate_prior(engine: Engine) -> float:
         for keys in TELLING_KEYS
         if columns.issuperset(keys)
     )
-    counted = engine.row(
-        f"SELECT (SELECT count(*) FROM ({pairs})) AS pairs, count(*) AS records FROM linkage_records"
-    )
+    counted = engine.row(f"SELECT (SELECT count(*) FROM ({pairs})) AS pairs, count(*) AS records FROM linkage_records")
     records = counted["records"]
     expected = max(counted["pairs"] / TELLING_RECALL, 0.05 * records)
     return float(min(0.5, expected / max(1.0, records * (records - 1) / 2)))

@@ -35,11 +35,13 @@ PREPARED_RECORDS = Step(
            n.name_key,
            CASE WHEN e.email_kind = 'personal' OR n.kind = 'company' THEN e.mailbox END AS mailbox,
            CASE WHEN p.phone_valid THEN p.e164 END AS phone,
+           p.phone_kind,
            i.id_value AS national_id,
            i.id_valid AS national_id_valid,
            strftime(b.born_on, '%Y%m%d') AS birth_day,
            a.street_key,
            a.number_key,
+           a.unit_key,
            c.postcode_key,
            m.municipality_key
     FROM source_records r
@@ -92,7 +94,7 @@ LINKAGE_RECORDS = Step(
         LEFT JOIN shared_values sp ON sp.field = 'phone' AND sp.value = r.phone
         LEFT JOIN shared_values si ON si.field = 'national_id' AND si.value = r.national_id
     )
-    SELECT *, split_part(mailbox, '@', 1) AS email_local
+    SELECT *, split_part(mailbox, '@', 1) AS email_local, CASE WHEN phone_kind = 'landline' THEN phone END AS landline
     FROM telling
     ORDER BY record_no
     """,
@@ -116,9 +118,10 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
     str
         ``linkage_records``: record_no (dense, by source and source_record_id), source, source_record_id, kind,
         given_key, given_variants, given_common, given_block, surname_1_key, surname_2_key, name_key, mailbox,
-        email_local, phone, national_id, national_id_valid (null: no check known), birth_day (yyyymmdd),
-        street_key, number_key, postcode_key, municipality_key. Beside it ``shared_values`` holds the mailboxes,
-        phones and ids left out because `MOST_SHARING` differently named people or more give them.
+        email_local, phone, phone_kind, landline, national_id, national_id_valid (null: no check known),
+        birth_day (yyyymmdd), street_key, number_key, unit_key, postcode_key, municipality_key. Beside it
+        ``shared_values`` holds the mailboxes, phones and ids left out because `MOST_SHARING` differently named
+        people or more give them.
     """
     text, flag = pa.string(), pa.bool_()
     engine.map_distinct(
@@ -161,7 +164,7 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
         "addresses",
         "SELECT address_line, street_type, street, house_number, unit FROM source_records",
         _address_keys,
-        {"street_key": text, "number_key": text},
+        {"street_key": text, "number_key": text, "unit_key": text},
     )
     engine.map_distinct(
         "postcodes_told",
@@ -169,17 +172,13 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
         partial(_postcode_keys, country=country),
         {"postcode_key": text},
     )
-    engine.map_distinct(
-        "municipalities", "SELECT municipality FROM source_records", _fold, {"municipality_key": text}
-    )
+    engine.map_distinct("municipalities", "SELECT municipality FROM source_records", _fold, {"municipality_key": text})
     engine.run(PREPARED_RECORDS)
     engine.run(SHARED_VALUES, most_sharing=MOST_SHARING)
     return engine.run(LINKAGE_RECORDS)
 
 
-NameKeys = tuple[
-    str | None, str | None, list[str] | None, bool, str | None, str | None, str | None, str | None
-]
+NameKeys = tuple[str | None, str | None, list[str] | None, bool, str | None, str | None, str | None, str | None]
 
 
 def _name_keys(
@@ -224,9 +223,10 @@ def _address_keys(
     street: str | None,
     house_number: str | None,
     unit: str | None,
-) -> tuple[str | None, str | None]:
+) -> tuple[str | None, str | None, str | None]:
     read = normalise_address(address_line, street_type, street, house_number, unit)
-    return read.street_key, None if read.house_number == "S/N" else read.house_number
+    number = None if read.house_number == "S/N" else read.house_number
+    return read.street_key, number, fold_text(read.unit) or None
 
 
 def _postcode_keys(postcode: str | None, country: str) -> tuple[str | None]:

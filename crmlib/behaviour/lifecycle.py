@@ -1,0 +1,174 @@
+"""Where in the life and purchase cycle each customer is, since when, and when the next purchase is due.
+
+A stage is a function of the history and the date alone, so that the day it was entered and the stage before
+are found by asking the same function about earlier days.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crmlib.behaviour.btyd import Floats
+from crmlib.behaviour.churn import CalibratedModel
+from crmlib.behaviour.rhythm import RhythmFitter, as_rhythm
+from crmlib.engine import Engine
+from crmlib.params import StageSettings
+
+STAGES = ("prospect", "new", "on_rhythm", "due", "late", "at_risk", "dormant", "lost", "reactivated")
+WINDOW = (0.1, 0.5, 0.9)
+#: How long a first purchase makes a customer new, where the rhythm alone would leave it open for years.
+NEW_DAYS = 182
+_FARTHEST_DAYS = 3650.0
+
+PROSPECTS = """
+SELECT DISTINCT i.customer_id
+FROM identities AS i
+LEFT JOIN purchase_summary AS p ON p.customer_id = i.customer_id
+WHERE p.customer_id IS NULL
+ORDER BY i.customer_id
+"""
+
+
+def list_prospects(engine: Engine) -> pd.DataFrame:
+    """Customers without a purchase: column customer_id."""
+    return engine.frame(PROSPECTS)
+
+
+def assign_lifecycle(
+    summary: pd.DataFrame,
+    model: CalibratedModel,
+    as_of_date: date,
+    stages: StageSettings,
+    prospects: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Give every customer a stage and a window for the next purchase.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Table `purchase_summary`.
+    model : CalibratedModel
+        Trained as of the date.
+    as_of_date : date
+    stages : StageSettings
+        Cut-offs.
+    prospects : DataFrame, optional
+        Column customer_id: customers without a purchase.
+
+    Returns
+    -------
+    DataFrame
+        Table `lifecycle`: customer_id, stage, since, overdue_percentile (share of the customer's gaps that
+        would have ended by now), next_purchase_from/median/to (if still a customer: 10 %, 50 %, 90 %; empty
+        beyond ten years), previous_stage.
+    """
+    judge = _Judge(summary, model, stages)
+    now = judge.stage(judge.age)
+    entered = _find_entry(judge, now)
+    first = pd.to_datetime(summary["first_purchase_date"])
+    since = first + pd.to_timedelta(entered, unit="D")
+    found = pd.DataFrame(
+        {
+            "customer_id": summary["customer_id"],
+            "stage": now,
+            "since": since.dt.date,
+            "overdue_percentile": judge.overdue(judge.age),
+            "previous_stage": _find_previous(judge, entered),
+        }
+    )
+    for name, quantile in zip(("from", "median", "to"), WINDOW, strict=True):
+        days = judge.next_purchase(quantile)
+        days = np.floor(days) + 1 if name == "from" else np.maximum(np.ceil(days), 1)
+        within = pd.Series(np.where(days <= _FARTHEST_DAYS, days, np.nan), index=summary.index)
+        found[f"next_purchase_{name}"] = (pd.Timestamp(as_of_date) + pd.to_timedelta(within, unit="D")).dt.date
+    if prospects is None or prospects.empty:
+        return found
+    return pd.concat([found, prospects[["customer_id"]].assign(stage="prospect")], ignore_index=True)
+
+
+class _Judge:
+    """The stage of each customer at any age (days since the first purchase) from the last purchase on."""
+
+    def __init__(self, summary: pd.DataFrame, model: CalibratedModel, stages: StageSettings) -> None:
+        self.model = model
+        self.stages = stages
+        self.rhythm = as_rhythm(model.model)
+        self.frequency = summary["frequency"].to_numpy(float)
+        self.recency = summary["recency"].to_numpy(float)
+        self.age = summary["T"].to_numpy(float)
+        previous = pd.to_datetime(summary["previous_purchase_date"]) - pd.to_datetime(summary["first_purchase_date"])
+        self.previous_recency = previous.dt.days.fillna(0).to_numpy(float)
+        closed = self._overdue(np.maximum(self.frequency - 1, 0), self.previous_recency, self.recency)
+        self.returned_late = (closed >= stages.at_risk) & (self.frequency > 0)
+
+    def stage(self, age: Floats) -> NDArray[np.str_]:
+        """Stage at an age, with the history of today."""
+        histories = pd.DataFrame({"frequency": self.frequency, "recency": self.recency, "T": age})
+        reactivated = self.returned_late & (age - self.recency <= self.stages.reactivated_days)
+        return self._name(histories, reactivated)
+
+    def previous_stage(self) -> NDArray[np.str_]:
+        """Stage on the day before the last purchase, with the history of that day; prospect before the first."""
+        earlier = pd.DataFrame(
+            {
+                "frequency": np.maximum(self.frequency - 1, 0),
+                "recency": self.previous_recency,
+                "T": np.maximum(self.recency - 1, self.previous_recency),
+            }
+        )
+        named = self._name(earlier, np.zeros(len(earlier), bool))
+        return np.where(self.frequency > 0, named, "prospect")
+
+    def overdue(self, age: Floats) -> Floats:
+        """Overdue percentile at an age."""
+        return self._overdue(self.frequency, self.recency, age)
+
+    def next_purchase(self, quantile: float) -> Floats:
+        """Days from now to the next purchase, if still a customer, at a quantile."""
+        unit = self.rhythm.days_per_unit
+        fitter: RhythmFitter = self.rhythm.fitter
+        return unit * fitter.next_purchase_quantile(quantile, self.frequency, self.recency / unit, self.age / unit)
+
+    def _overdue(self, frequency: Floats, recency: Floats, age: Floats) -> Floats:
+        unit = self.rhythm.days_per_unit
+        fitter: RhythmFitter = self.rhythm.fitter
+        return fitter.overdue_percentile(frequency, recency / unit, age / unit)
+
+    def _name(self, histories: pd.DataFrame, reactivated: NDArray[np.bool_]) -> NDArray[np.str_]:
+        cut = self.stages
+        overdue = self._overdue(*(histories[name].to_numpy(float) for name in ("frequency", "recency", "T")))
+        chances = self.model.p_buy(histories)
+        gone = 1 - chances[max(chances)]
+        rules = {
+            "reactivated": reactivated,
+            "new": (histories["frequency"] == 0) & (overdue < cut.late) & (histories["T"] <= NEW_DAYS),
+            "lost": gone >= cut.lost,
+            "dormant": gone >= cut.dormant,
+            "at_risk": (overdue >= cut.at_risk) | (self.model.model.p_alive(histories) < cut.at_risk_p_alive),
+            "late": overdue >= cut.late,
+            "due": overdue >= cut.due,
+        }
+        return np.select(list(rules.values()), list(rules), default="on_rhythm")
+
+
+def _find_entry(judge: _Judge, now: NDArray[np.str_]) -> Floats:
+    """The age at which today's stage was entered, by bisection over the days since the last purchase."""
+    entered, outside = judge.age.copy(), judge.recency.copy()
+    at_once = judge.stage(outside) == now
+    entered = np.where(at_once, judge.recency, entered)
+    for _ in range(int(np.ceil(np.log2(max((entered - outside).max(initial=1), 1)))) + 1):
+        middle = np.floor((entered + outside) / 2)
+        inside = judge.stage(middle) == now
+        entered = np.where(inside & ~at_once, middle, entered)
+        outside = np.where(~inside & ~at_once, middle, outside)
+    return entered
+
+
+def _find_previous(judge: _Judge, entered: Floats) -> NDArray[np.str_]:
+    """The stage on the day before today's stage was entered."""
+    with_this_history = judge.stage(np.maximum(entered - 1, judge.recency))
+    return np.where(entered > judge.recency, with_this_history, judge.previous_stage())

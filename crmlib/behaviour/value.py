@@ -1,0 +1,258 @@
+"""What each customer is worth: purchases to come, the amount of each, and the next twelve months.
+
+The interval of a customer's twelve months is what 80 % of such customers would spend: purchases are drawn
+from the model and amounts from the spend model (outcome uncertainty), each part of the draws under other
+parameters, drawn from the fits' covariance (parameter uncertainty).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from crmlib.behaviour.btyd import Floats, GammaGamma, PurchaseModel, fit_gamma_gamma
+from crmlib.behaviour.churn import CalibratedModel
+from crmlib.behaviour.rhythm import RhythmFitter, as_rhythm
+from crmlib.errors import NothingToDo
+
+YEAR_DAYS = (91, 182, 273, 365)
+DRAWS, PARAMETER_DRAWS = 200, 8
+_CHUNK = 5_000
+_FIT_ROWS = 200_000
+#: Largest rank correlation of frequency and amount at which they may be treated as independent.
+INDEPENDENT_BELOW = 0.3
+
+
+@dataclass(frozen=True)
+class SpendModel:
+    """Amount of a purchase day.
+
+    Parameters
+    ----------
+    fitter : GammaGamma or None
+        None where there are too few repeat buyers with amounts; then every customer has the mean amount.
+    mean : float
+        Mean amount of a purchase day over all customers.
+    correlation : float
+        Spearman's, between frequency and mean amount of repeat buyers; Gamma-Gamma assumes none.
+    customers : int
+        Repeat buyers it was fitted to.
+    """
+
+    fitter: GammaGamma | None
+    mean: float
+    correlation: float
+    customers: int
+
+    @property
+    def independent(self) -> bool:
+        """Whether frequency and amount are as good as independent, which Gamma-Gamma assumes."""
+        return abs(self.correlation) < INDEPENDENT_BELOW
+
+    def expected_amount(self, summary: pd.DataFrame) -> Floats:
+        """Expected amount of a purchase day: the customer's mean drawn to the population's.
+
+        Parameters
+        ----------
+        summary : DataFrame
+            Columns frequency and monetary_value.
+        """
+        if self.fitter is None:
+            return np.full(len(summary), self.mean)
+        shape, rate = self._posterior(summary)
+        p = self.fitter.params_["p"]
+        amount: Floats = p * rate / (shape - 1)
+        return amount
+
+    def draw_totals(self, summary: pd.DataFrame, purchases: Floats, random: np.random.Generator) -> Floats:
+        """Draw the amount of drawn numbers of purchases: an array of customers × draws."""
+        if self.fitter is None:
+            return purchases * self.mean
+        shape, rate = self._posterior(summary)
+        scale = random.standard_gamma(np.broadcast_to(shape[:, None], purchases.shape)) / rate[:, None]
+        return random.standard_gamma(self.fitter.params_["p"] * purchases) / scale
+
+    def _posterior(self, summary: pd.DataFrame) -> tuple[Floats, Floats]:
+        """Gamma distribution of the customer's own scale (Fader, Hardie 2013, eq. 5)."""
+        assert self.fitter is not None
+        p, q, v = self.fitter.params_[["p", "q", "v"]]
+        known = summary["monetary_value"].fillna(0).to_numpy(float) > 0
+        x = np.where(known, summary["frequency"].to_numpy(float), 0.0)
+        spent = x * summary["monetary_value"].fillna(0).to_numpy(float)
+        return p * x + q, v + spent
+
+
+def train_spend(summary: pd.DataFrame, seed: int) -> SpendModel | None:
+    """Fit the amount of a purchase day.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Columns frequency, monetary_value, amount.
+    seed : int
+        Of the sample, where there are more than 200,000 repeat buyers.
+
+    Returns
+    -------
+    SpendModel or None
+        None where no amounts are known.
+    """
+    purchase_days = float((summary["frequency"] + 1).sum())
+    mean = float(summary["amount"].astype(float).sum()) / purchase_days
+    if not mean > 0:
+        return None
+    known = summary[(summary["frequency"] > 0) & (summary["monetary_value"].fillna(0) > 0)]
+    sample = known if len(known) <= _FIT_ROWS else known.sample(_FIT_ROWS, random_state=seed)
+    try:
+        fitter = fit_gamma_gamma(sample)
+    except NothingToDo:
+        return SpendModel(None, mean, float("nan"), len(known))
+    correlation = float(spearmanr(known["frequency"], known["monetary_value"]).statistic)
+    return SpendModel(fitter, mean, correlation, len(known))
+
+
+def predict_value(
+    summary: pd.DataFrame, model: CalibratedModel, spend: SpendModel | None, discount_rate: float, seed: int
+) -> pd.DataFrame:
+    """Forecast each customer's purchases and value.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Table `purchase_summary`.
+    model : CalibratedModel
+        Trained as of the summary's date.
+    spend : SpendModel or None
+        None: amounts are unknown, and their columns empty.
+    discount_rate : float
+        A year's; money of a quarter is discounted from the quarter's middle.
+    seed : int
+        Of the draws behind the interval.
+
+    Returns
+    -------
+    DataFrame
+        Table `customer_value`. clv_12m is the mean; its interval is of 80 % of such customers, widened where
+        need be to hold the mean.
+    """
+    chances, expected = model.p_buy(summary), model.expected_purchases(summary)
+    value = pd.DataFrame({"customer_id": summary["customer_id"], "p_alive": model.model.p_alive(summary)})
+    for days in chances:
+        value[f"p_buy_{days}d"] = chances[days]
+    value["churn_probability"] = 1 - chances[max(chances)]
+    for days in expected:
+        value[f"expected_purchases_{days}d"] = expected[days]
+    value["model"] = model.model.name
+    if spend is None:
+        return value
+    amount = spend.expected_amount(summary)
+    by_quarter = np.column_stack([model.model.expected_purchases(summary, days) for days in YEAR_DAYS])
+    longest = max(expected)
+    calibrated = np.where(np.array(YEAR_DAYS) >= longest, expected[longest][:, None], 0.0)
+    by_quarter = np.maximum(by_quarter, calibrated)
+    middles = (np.array(YEAR_DAYS) + np.array([0, *YEAR_DAYS[:-1]])) / 2 / 365
+    discounted = np.diff(by_quarter, axis=1, prepend=0.0) @ (1 + discount_rate) ** -middles
+    value["expected_value"] = amount
+    value["clv_12m"] = amount * discounted
+    share = np.divide(discounted, by_quarter[:, -1], out=np.ones_like(discounted), where=by_quarter[:, -1] > 0)
+    low, high = _interval(summary, model.model, spend, seed)
+    value["clv_12m_low"] = np.minimum(low * share, value["clv_12m"])
+    value["clv_12m_high"] = np.maximum(high * share, value["clv_12m"])
+    rank = value["clv_12m"].rank(method="first")
+    value["value_decile"] = np.ceil(rank / len(value) * 10).astype("int64")
+    return value
+
+
+def summarise_concentration(values: pd.Series, parts: int = 10) -> pd.DataFrame:
+    """Share of the total held by each part of the customers, the most valuable first.
+
+    Returns
+    -------
+    DataFrame
+        Columns customers_share and value_share, cumulative, from 0 to 1.
+    """
+    ordered = np.sort(values.fillna(0).to_numpy(float))[::-1]
+    total = ordered.sum()
+    ends = np.round(np.linspace(0, len(ordered), parts + 1)).astype(int)
+    held = np.concatenate([[0.0], np.cumsum(ordered)])[ends] / (total if total > 0 else 1.0)
+    return pd.DataFrame({"customers_share": np.linspace(0, 1, parts + 1), "value_share": held})
+
+
+def simulate_purchases(
+    histories: pd.DataFrame, model: PurchaseModel, days: float, draws: int, random: np.random.Generator
+) -> Floats:
+    """Draw numbers of purchases from the model's predictive distribution.
+
+    Parameters
+    ----------
+    histories : DataFrame
+        Columns frequency, recency, T (days).
+    model : PurchaseModel
+        MBG/NBD or MBG/CNBD-k; for a real k, draws alternate between its neighbours.
+    days : float
+        How far ahead.
+    draws : int
+        Draws for each customer.
+    random : Generator
+
+    Returns
+    -------
+    ndarray
+        Customers × draws.
+    """
+    fitter: RhythmFitter = as_rhythm(model).fitter
+    unit = model.days_per_unit
+    x, t_x, age = (histories[name].to_numpy(float) for name in ("frequency", "recency", "T"))
+    t_x, age, ahead = t_x / unit, age / unit, days / unit
+    k, r, alpha, a, b = fitter.params_[["k", "r", "alpha", "a", "b"]]
+    alive = random.random((len(x), draws)) < fitter.conditional_probability_alive(x, t_x, age)[:, None]
+    below = max(int(k), 1)
+    of_above = int(round(np.clip((1 / below - 1 / k) * below * (below + 1), 0, 1) * draws))
+    stages = np.empty((len(x), draws))
+    for neighbour, columns in ((below, slice(of_above, draws)), (below + 1, slice(0, of_above))):
+        size = (len(x), columns.stop - columns.start)
+        now = alpha * k / neighbour + age
+        passed = _draw_passed_stages(neighbour, r + neighbour * x, (age - t_x) / now, random.random(size))
+        rate = random.standard_gamma((r + neighbour * x)[:, None] + passed) / now[:, None]
+        stages[:, columns] = (passed + random.poisson(rate * ahead)) // neighbour
+    leaving = np.maximum(random.beta(a, (b + x + 1)[:, None], (len(x), draws)), 1e-12)
+    until_left = random.geometric(leaving)
+    return np.where(alive, np.minimum(stages, until_left), 0.0)
+
+
+def _draw_passed_stages(k: int, n: Floats, u: Floats, uniform: Floats) -> Floats:
+    """Draw how many of a gap's k stages have passed since the last purchase, of customers alive."""
+    weights = np.ones((len(n), k))
+    for i in range(1, k):
+        weights[:, i] = weights[:, i - 1] * (n + i - 1) * u / i
+    below = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
+    passed: Floats = (uniform[:, :, None] > below[:, None, :-1]).sum(axis=2).astype(float)
+    return passed
+
+
+def _interval(summary: pd.DataFrame, model: PurchaseModel, spend: SpendModel, seed: int) -> tuple[Floats, Floats]:
+    random = np.random.default_rng(seed)
+    models = [draw_parameters(model, random) for _ in range(PARAMETER_DRAWS)]
+    ends = np.empty((2, len(summary)))
+    for start in range(0, len(summary), _CHUNK):
+        chunk = summary.iloc[start : start + _CHUNK]
+        purchases = np.hstack(
+            [simulate_purchases(chunk, drawn, 365, DRAWS // PARAMETER_DRAWS, random) for drawn in models]
+        )
+        totals = spend.draw_totals(chunk, purchases, random)
+        ends[:, start : start + len(chunk)] = np.quantile(totals, (0.1, 0.9), axis=1)
+    return ends[0], ends[1]
+
+
+def draw_parameters(model: PurchaseModel, random: np.random.Generator) -> PurchaseModel:
+    """The model under other parameters, drawn from the covariance of its fit (normal in their logarithms)."""
+    values = model.fitter.params_
+    covariance = model.fitter.variance_matrix_.to_numpy(float) / np.outer(values, values)
+    step = np.clip(random.multivariate_normal(np.zeros(len(values)), covariance, check_valid="ignore"), -1, 1)
+    fitter: Any = type(model.fitter)()
+    fitter.params_ = values * np.exp(step)
+    return PurchaseModel(model.name, fitter, model.days_per_unit)

@@ -1,0 +1,136 @@
+"""How right the identities are, where the truth is known. Only these functions read it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from crmlib.engine import Engine, Step
+
+COMPARED_CLUSTERS = Step(
+    "compared_clusters",
+    """
+    SELECT source, source_record_id, customer_id, person_id,
+           count(*) OVER (PARTITION BY customer_id) AS in_cluster,
+           count(*) OVER (PARTITION BY person_id) AS in_person,
+           count(*) OVER (PARTITION BY customer_id, person_id) AS in_both
+    FROM judged_identities
+    """,
+)
+
+
+def evaluate_identities(engine: Engine, identities: str, truth: str) -> pd.DataFrame:
+    """Judge the identities by the truth.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `source_records`: other entities name no person that could be a duplicate.
+    identities : str
+        Table with source, source_record_id, customer_id.
+    truth : str
+        Table with source, source_record_id, person_id.
+
+    Returns
+    -------
+    pandas.DataFrame
+        metric, value, n (cases behind it): precision, recall and F1 of the pairs inside the clusters
+        (``pair_…``), of whole clusters (``cluster_…``), and per record (``bcubed_…``).
+
+    References
+    ----------
+    Bagga, A., Baldwin, B. (1998). Entity-based cross-document coreferencing using the vector space model (B-cubed).
+    """
+    engine.run(
+        Step(
+            "judged_identities",
+            f"SELECT i.source, i.source_record_id, i.customer_id, t.person_id FROM {identities} i "
+            f"JOIN {truth} t ON t.source = i.source AND t.source_record_id = i.source_record_id "
+            "SEMI JOIN source_records r ON r.source = i.source AND r.source_record_id = i.source_record_id",
+        )
+    )
+    engine.run(COMPARED_CLUSTERS)
+    counted = engine.row(
+        """
+        SELECT count(*) AS records,
+               coalesce(sum(in_cluster - 1), 0) / 2 AS found_pairs,
+               coalesce(sum(in_person - 1), 0) / 2 AS true_pairs,
+               coalesce(sum(in_both - 1), 0) / 2 AS right_pairs,
+               count(DISTINCT customer_id) AS found_clusters,
+               count(DISTINCT person_id) AS true_clusters,
+               count(DISTINCT customer_id)
+                   FILTER (WHERE in_cluster = in_person AND in_person = in_both) AS right_clusters,
+               avg(in_both / in_cluster) AS bcubed_precision,
+               avg(in_both / in_person) AS bcubed_recall
+        FROM compared_clusters
+        """
+    )
+    rows = []
+    for kind in ("pair", "cluster"):
+        found, true, right = (float(counted[f"{word}_{kind}s"]) for word in ("found", "true", "right"))
+        precision, recall = _share(right, found), _share(right, true)
+        rows += [
+            (f"{kind}_precision", precision, found),
+            (f"{kind}_recall", recall, true),
+            (f"{kind}_f1", _f1(precision, recall), true),
+        ]
+    precision, recall = counted["bcubed_precision"] or 0.0, counted["bcubed_recall"] or 0.0
+    rows += [
+        ("bcubed_precision", precision, counted["records"]),
+        ("bcubed_recall", recall, counted["records"]),
+        ("bcubed_f1", _f1(precision, recall), counted["records"]),
+    ]
+    return pd.DataFrame(rows, columns=["metric", "value", "n"]).astype({"n": "int64"})
+
+
+def evaluate_thresholds(engine: Engine, truth: str) -> pd.DataFrame:
+    """Judge single links by the truth, at every threshold.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``decided_pairs``.
+    truth : str
+        Table with source, source_record_id, person_id.
+
+    Returns
+    -------
+    pandas.DataFrame
+        match_weight (whole numbers of log2), precision, recall (of the scored pairs' matches and those that
+        blocking missed), f1 of the pairs that weigh at least that; contradicted pairs do not link.
+    """
+    return engine.frame(
+        f"""
+        WITH matches AS (
+            SELECT sum(n * (n - 1) / 2) AS pairs
+            FROM (SELECT count(*) AS n FROM {truth} t SEMI JOIN linkage_records r
+                  ON r.source = t.source AND r.source_record_id = t.source_record_id GROUP BY person_id)
+        ),
+        judged AS (
+            SELECT CASE WHEN p.decided_by = 'deterministic' THEN 1000 ELSE floor(p.match_weight) END AS weight,
+                   (l.person_id = r.person_id)::INT AS is_match
+            FROM decided_pairs p
+            JOIN {truth} l ON l.source = p.source_l AND l.source_record_id = p.source_record_id_l
+            JOIN {truth} r ON r.source = p.source_r AND r.source_record_id = p.source_record_id_r
+            WHERE NOT p.contradicted
+        ),
+        thresholds AS (SELECT unnest(range(-10, 41))::DOUBLE AS match_weight),
+        counted AS (
+            SELECT t.match_weight, count(*) AS links, sum(is_match) AS right_links
+            FROM thresholds t
+            JOIN judged j ON j.weight >= t.match_weight
+            GROUP BY t.match_weight
+        )
+        SELECT match_weight, right_links / links AS precision, right_links / pairs AS recall,
+               2 * right_links / (links + pairs) AS f1
+        FROM counted CROSS JOIN matches
+        ORDER BY match_weight
+        """
+    )
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _f1(precision: float, recall: float) -> float:
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

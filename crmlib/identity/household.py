@@ -1,0 +1,91 @@
+"""Who lives together: kept beside the person, and never a reason to merge."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from crmlib.engine import Engine, Step
+from crmlib.identity.clusters import find_components
+
+#: More customers than this under one roof and surname are a residence or an error, not a household.
+LARGEST_HOUSEHOLD = 12
+
+HOUSEHOLD_TIES = Step(
+    "household_ties",
+    """
+    WITH members AS (
+        SELECT i.customer_id, r.surname_1_key, r.surname_2_key, r.unit_key, r.landline,
+               r.street_key || '/' || r.number_key || '/' || coalesce(r.postcode_key, r.municipality_key) AS home
+        FROM linkage_records r
+        JOIN new_identities i ON i.source = r.source AND i.source_record_id = r.source_record_id
+        WHERE r.kind = 'person'
+    ),
+    surnames AS (
+        SELECT DISTINCT customer_id, home, unit_key, surname_1_key AS surname
+        FROM members WHERE home IS NOT NULL AND surname_1_key IS NOT NULL
+        UNION
+        SELECT customer_id, home, unit_key, surname_2_key
+        FROM members WHERE home IS NOT NULL AND surname_2_key IS NOT NULL
+    ),
+    homes AS (
+        SELECT home, surname FROM surnames GROUP BY home, surname
+        HAVING count(DISTINCT customer_id) BETWEEN 2 AND $largest
+    ),
+    landlines AS (
+        SELECT landline FROM members WHERE landline IS NOT NULL GROUP BY landline
+        HAVING count(DISTINCT customer_id) BETWEEN 2 AND $largest
+    )
+    SELECT l.customer_id AS customer_id_l, r.customer_id AS customer_id_r
+    FROM surnames l
+    JOIN surnames r ON r.home = l.home AND r.surname = l.surname AND l.customer_id < r.customer_id
+        AND (l.unit_key = r.unit_key OR l.unit_key IS NULL OR r.unit_key IS NULL)
+    JOIN homes h ON h.home = l.home AND h.surname = l.surname
+    UNION
+    SELECT l.customer_id, r.customer_id
+    FROM members l
+    JOIN members r ON r.landline = l.landline AND l.customer_id < r.customer_id
+    JOIN landlines h ON h.landline = l.landline
+    """,
+)
+
+
+def assign_households(engine: Engine) -> str:
+    """Add households to the identities.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``new_identities``, and ``linkage_records`` where records were linked.
+
+    Returns
+    -------
+    str
+        ``household_identities``: ``new_identities`` and household_id, the same for customers tied by the same
+        address and a surname, or by a landline; null for those tied to nobody.
+    """
+    ties = _find_ties(engine)
+    customers = np.unique(ties.to_numpy(dtype=str)) if len(ties) else np.array([], dtype=str)
+    left = np.searchsorted(customers, ties["customer_id_l"].to_numpy(dtype=str))
+    right = np.searchsorted(customers, ties["customer_id_r"].to_numpy(dtype=str))
+    homes = pd.DataFrame({"customer_id": customers, "home": find_components(len(customers), left, right)})
+    homes["head"] = homes.groupby("home")["customer_id"].transform("min")
+    homes["members"] = homes.groupby("home")["customer_id"].transform("size")
+    kept = homes[homes["members"] <= LARGEST_HOUSEHOLD]
+    engine.register(
+        "households",
+        pd.DataFrame({"customer_id": kept["customer_id"], "household_id": "h" + kept["head"].str.slice(1)}),
+    )
+    return engine.run(
+        Step(
+            "household_identities",
+            "SELECT i.*, h.household_id FROM new_identities i LEFT JOIN households h USING (customer_id)",
+        )
+    )
+
+
+def _find_ties(engine: Engine) -> pd.DataFrame:
+    if "surname_1_key" not in engine.columns("linkage_records"):
+        return pd.DataFrame({"customer_id_l": [], "customer_id_r": []}, dtype="str")
+    engine.run(HOUSEHOLD_TIES, largest=LARGEST_HOUSEHOLD)
+    return engine.frame("SELECT customer_id_l, customer_id_r FROM household_ties ORDER BY ALL")
