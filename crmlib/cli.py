@@ -133,7 +133,7 @@ def demo(
     runs_dir: RunsDir = DEFAULT_RUNS,
 ) -> None:
     """Write a synthetic retailer of the Canary Islands, its truth apart; with --run, run the workbench on it."""
-    from crmlib.demo import write_retailer
+    from crmlib.demo.retailer import write_retailer
 
     params = Path("params/demo.yaml")
     if and_run and directory.resolve() != (params.parent.parent / "demo").resolve():

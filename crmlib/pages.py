@@ -11,7 +11,8 @@ import nbformat
 
 from crmlib.engine import Engine, literal
 from crmlib.report.context import Headline, IndexContext, PageContext, Room, RunContext, Source, TableRows
-from crmlib.report.guard import GuardedColumn, check_files
+from crmlib.report import guard
+from crmlib.report.guard import AllowedColumn, GuardedColumn
 from crmlib.report.html import render_data_dictionary, render_index, render_page
 from crmlib.runs import Manifest, RunFolder, RunStore, write_atomically
 from crmlib.tables import CONTRACTS
@@ -30,12 +31,12 @@ GUARDED = (
 )
 #: What may stand there although a person has it too: a shop may bear its owner's name.
 ALLOWED = (
-    ("stores", "name"),
-    ("products", "name"),
-    ("products", "category"),
-    ("products", "subcategory"),
-    ("products", "brand"),
-    ("postcodes", "municipality"),
+    AllowedColumn("stores", "name"),
+    AllowedColumn("products", "name"),
+    AllowedColumn("products", "category"),
+    AllowedColumn("products", "subcategory"),
+    AllowedColumn("products", "brand"),
+    AllowedColumn("postcodes", "municipality"),
 )
 
 
@@ -69,7 +70,7 @@ def check_pages(folder: RunFolder) -> None:
     params = folder.manifest()["params"]
     settings = params["run"].get("engine", {})
     engine = Engine(settings.get("threads", 2), settings.get("memory_limit", "8GB"), folder.private / ".spill")
-    for table in {column.table for column in GUARDED} | {table for table, _ in ALLOWED}:
+    for table in {column.table for column in (*GUARDED, *ALLOWED)}:
         path = folder.tables / f"{table}.parquet"
         if path.is_file():
             engine.view(table, f"FROM read_parquet({literal(str(path))})")
@@ -79,12 +80,12 @@ def check_pages(folder: RunFolder) -> None:
         folder.path / "manifest.json",
     ]
     try:
-        check_files(
+        guard.check(
             files,
             engine,
             [column for column in GUARDED if engine.has(column.table)],
-            [(table, column) for table, column in ALLOWED if engine.has(table)],
-            list(_texts(params)),
+            _texts(params),
+            [column for column in ALLOWED if engine.has(column.table)],
         )
     finally:
         engine.close()

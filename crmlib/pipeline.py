@@ -10,6 +10,7 @@ import os
 import platform
 import secrets
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,8 +44,7 @@ from crmlib.sources.staging import check_sources
 NAMED_PACKAGES = ("duckdb", "lifetimes", "matplotlib", "numpy", "pandas", "papermill", "scipy", "splink")
 #: What the pipeline itself gives every notebook.
 OPTIONS = ("run_dir",)
-#: Kernels are spoken to by sockets in the file system: no port is opened.
-KERNEL_CONFIG = Config({"KernelManager": {"transport": "ipc"}})
+
 Tell = Callable[[str], None]
 
 
@@ -284,7 +284,7 @@ def _run_notebook(folder: RunFolder, notebook: Path, params: Params, count: str,
     knobs = {"run_dir": os.path.relpath(folder.path, notebook.parent), **params.notebooks.get(name, {})}
     tell(f"{count} {name} …")
     try:
-        with _as_writer(manifest["writer"]):
+        with _as_writer(manifest["writer"]), tempfile.TemporaryDirectory(prefix="crm-") as sockets:
             papermill.execute_notebook(
                 str(notebook),
                 str(working),
@@ -293,7 +293,8 @@ def _run_notebook(folder: RunFolder, notebook: Path, params: Params, count: str,
                 cwd=str(notebook.parent),
                 progress_bar={"desc": f"{count} {name}", "leave": False} if sys.stderr.isatty() else False,
                 log_output=False,
-                config=KERNEL_CONFIG,
+                # the kernel is spoken to by sockets in a folder of its own: no port is opened
+                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
             )
     except PapermillExecutionError as error:
         if error.ename == NothingToDo.__name__:

@@ -210,13 +210,13 @@ def wait_for(found, process: subprocess.Popen[str], seconds: float = 60):
 
 
 def test_killed_while_a_table_is_written_resume_ends_with_the_same_tables(house):
-    write_notebook(house, "01_intake", PRODUCTS.format(rows=3_000_000))
+    write_notebook(house, "01_intake", PRODUCTS.format(rows=1_000_000))
     undisturbed, _ = run_it(house, run_id="undisturbed", publish=False)
     process = start(house, "--run-id", "killed")
     tables = house / "runs" / "killed" / "tables"
     wait_for(lambda: list(tables.glob(".products*")), process)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert not (tables / "products.parquet").exists()
     resumed, _ = run_it(house, run_id="killed", resume=True, publish=False)
     for entry, facts in undisturbed.folder.manifest()["tables"].items():
@@ -231,7 +231,7 @@ def test_killed_while_a_notebook_runs_resume_ends_with_the_same_tables(house):
     manifest = house / "runs" / "killed" / "manifest.json"
     wait_for(lambda: manifest.exists() and "02_database_audit" in manifest.read_text(), process)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     resumed, told = run_it(house, run_id="killed", resume=True, publish=False)
     assert any("01_intake: done before" in line for line in told)
     assert tables_of(resumed.folder) == tables_of(undisturbed.folder)
@@ -285,7 +285,7 @@ def test_a_person_in_an_output_stops_the_run_and_is_not_named(house):
         "01_intake",
         "import pandas as pd",
         "run.write('source_records', pd.DataFrame({'source': ['shop'], 'source_record_id': ['1'], "
-        "'full_name': [open('people.csv').read().split(',')[-1].strip()], 'updated_at': pd.Timestamp('2026-01-01', tz='UTC')}))",
+        "'full_name': [open('../people.csv').read().split(',')[-1].strip()], 'updated_at': pd.Timestamp('2026-01-01', tz='UTC')}))",
         "run.frame('source_records')[['full_name']]",
     )
     write_notebook(house, "02_database_audit", "1")

@@ -107,7 +107,14 @@ class Tickets:
 
 
 def draw_habits(seed: int, people: People) -> Habits:
-    """Draw each person's usual store, taste, basket and fondness of discounts."""
+    """Draw each person's usual store, taste, basket and fondness of discounts.
+
+    Parameters
+    ----------
+    seed : int
+    people : People
+        One piece of the population.
+    """
     first, count = int(people.number[0]), len(people)
     rng = stream(seed, "habits", first)
     return Habits(

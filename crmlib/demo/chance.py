@@ -62,13 +62,35 @@ class Choice:
         return cls(group.astype(np.float64) + cumulated, member.astype(np.int64))
 
     def draw(self, rng: np.random.Generator, size: int, group: Ints | int = 0) -> Ints:
-        """Draw a member for each of `size` rows, from each row's group."""
+        """Draw a member for each of `size` rows, from each row's group.
+
+        Parameters
+        ----------
+        rng : Generator
+        size : int
+        group : array of int, shape (size,), or int
+
+        Returns
+        -------
+        array of int, shape (size,)
+        """
         position = np.searchsorted(self.edges, group + rng.random(size), side="right")
         return self.members[position]
 
 
 def happens(rng: np.random.Generator, size: int, probability: Floats | float) -> Bools:
-    """Whether something happens, row by row."""
+    """Whether something happens, row by row.
+
+    Parameters
+    ----------
+    rng : Generator
+    size : int
+    probability : float, or array of float of shape (size,)
+
+    Returns
+    -------
+    array of bool, shape (size,)
+    """
     return rng.random(size) < probability
 
 
@@ -111,5 +133,12 @@ def _mix(numbers: Ints, half: int, key: int) -> Ints:
 
 
 def key_of(seed: int, name: str) -> int:
-    """A key for `scatter` from the retailer's seed."""
+    """A key for `scatter` from the retailer's seed.
+
+    Parameters
+    ----------
+    seed : int
+    name : str
+        What is scattered, such as ``mobile``.
+    """
     return zlib.crc32(f"{seed} {name}".encode())

@@ -46,8 +46,3 @@ def spanish_date_text(dates: Dates) -> Text:
     iso = iso_text(dates)
     year, month, day = (np.strings.slice(iso, *part) for part in ((0, 4), (5, 7), (8, 10)))
     return np.where(iso == "", iso, day + "/" + month + "/" + year)
-
-
-def split_text(values: Text) -> Text:
-    """First word of each text."""
-    return as_text(value.split(" ")[0] for value in values.tolist())

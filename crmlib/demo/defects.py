@@ -10,7 +10,7 @@ import numpy as np
 
 from crmlib.demo.chance import stream
 from crmlib.demo.columns import Columns, Ints, Text, as_text, spanish_date_text
-from crmlib.demo.people import CHECK_LETTERS
+from crmlib.demo.contacts import CHECK_LETTERS
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,15 @@ class Planting:
 
 @dataclass
 class DefectLog:
-    """The defects of one source's entity, as they are planted."""
+    """The defects of one source's entity, as they are planted.
+
+    Parameters
+    ----------
+    source, entity : str
+        As params name them.
+    rows : list of (str, str)
+        Key of the row, and the defect.
+    """
 
     source: str
     entity: str

@@ -61,10 +61,10 @@ def write_customers(seed: int, people: People, holding: Holding) -> Columns:
     person, size, updated_on = holding.person, len(holding), holding.updated_on
     places = read_places()
     place = people.place.at(person, updated_on)
-    email = mistype_email(rng, blank_some(rng, people.email.at(person, updated_on), 0.35), 0.015)
+    email = mistype_email(rng, blank_some(rng, people.email.at(person, updated_on), 0.22), 0.015)
     mobile = people.mobile.at(person, updated_on)
     landline = people.landline[person]
-    dialled = np.where(happens(rng, size, 0.4) & (landline != ""), landline, mobile).astype(TEXT)
+    dialled = np.where(happens(rng, size, 0.3) & (landline != ""), landline, mobile).astype(TEXT)
     phone = misdial(rng, blank_some(rng, dialled, 0.08), 0.015)
     asked = happens(rng, size, 0.65)
     return {

@@ -62,7 +62,7 @@ def write_cards(seed: int, people: People, holding: Holding, home_store: Ints) -
     given = write_given_names(rng, people.given[person], nickname=0.07, shortened=0.06, first_only=0.06)
     surnames = write_surnames(rng, people.surname_1[person], people.surname_2[person], first_only=0.15)
     given, surnames = (_as_keyed(rng, mistype(rng, names, 0.035)) for names in (given, surnames))
-    email = mistype_email(rng, blank_some(rng, people.email.at(person, updated_on), 0.25), 0.015)
+    email = mistype_email(rng, blank_some(rng, people.email.at(person, updated_on), 0.14), 0.015)
     mobile, landline = people.mobile.at(person, updated_on), people.landline[person]
     phone = np.where((mobile == "") | happens(rng, size, 0.08), landline, mobile).astype(TEXT)
     phone = misdial(rng, phone, 0.015)

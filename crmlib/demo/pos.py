@@ -53,7 +53,13 @@ LINE_SCHEMA = pa.schema(
 
 @dataclass
 class TicketCounter:
-    """How many tickets each store has printed on each day, so that every ticket gets a number of its own."""
+    """How many tickets each store has printed on each day, so that every ticket gets a number of its own.
+
+    Parameters
+    ----------
+    season : Season
+        The history's days.
+    """
 
     season: Season
     printed: Ints = field(init=False)
@@ -63,7 +69,19 @@ class TicketCounter:
         self.printed = np.zeros(len(read_stores().store_id) * days, dtype=np.int64)
 
     def number(self, store: Ints, second: Ints) -> Text:
-        """Numbers such as ``004-20260314-00027``: store, day, and the ticket's place in that day."""
+        """Numbers such as ``004-20260314-00027``: store, day, and the ticket's place in that day.
+
+        Parameters
+        ----------
+        store : array of int
+            Place in the word list.
+        second : array of int
+            Local time, in seconds since the history's start.
+
+        Returns
+        -------
+        Text
+        """
         day = second // SECONDS_PER_DAY
         slot = store * (len(self.printed) // len(read_stores().store_id)) + day
         order = np.lexsort((second, slot))

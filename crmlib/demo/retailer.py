@@ -13,24 +13,23 @@ from pathlib import Path
 import numpy as np
 
 from crmlib.demo import erp, loyalty, pos, shop, truth
-from crmlib.demo.baskets import Habits, draw_habits, fill_baskets
-from crmlib.demo.chance import happens, stream
-from crmlib.demo.columns import Bools, Text
+from crmlib.demo.baskets import fill_baskets
+from crmlib.demo.chance import stream
+from crmlib.demo.columns import Text
 from crmlib.demo.defects import DefectLog, Planting, dates_after, plant, repeat_rows
 from crmlib.demo.files import CsvFile, ParquetFiles
-from crmlib.demo.holdings import Holding, draw_holdings
-from crmlib.demo.people import People, make_people
-from crmlib.demo.rhythm import Rhythm, Season, draw_rhythm, simulate_purchases
+from crmlib.demo.people import make_people
+from crmlib.demo.piece import Piece, make_piece
+from crmlib.demo.rhythm import Season, simulate_purchases
 from crmlib.errors import InputError
 
 #: People made at a time; what is held in memory depends on it, not on the retailer's size.
 PIECE = 20_000
-FEWEST_PEOPLE = 100
-MOST_PEOPLE = 10_000_000
+FEWEST_PEOPLE = 20
+#: Beyond this the islands have no fixed lines left to give.
+MOST_PEOPLE = 2_000_000
 #: Stands in a folder that a demo retailer was written into.
 MARKER = "demo.json"
-#: Share of cards that the scheme's list has lost.
-SHARE_UNLISTED_CARDS = 0.005
 #: Rows of a whole file that have a cell too many, come twice, come twice with a difference, or come from the future.
 FEW_ROWS = 2
 ERP_DIALECT = {"delimiter": ";", "encoding": "cp1252"}
@@ -59,26 +58,6 @@ class DemoSummary:
     def duplicate_share(self) -> float:
         """Share of the records that repeat a person of another record."""
         return 1 - self.people / self.records
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One piece of the population, and what holds for all systems that know of it."""
-
-    seed: int
-    as_of_date: date
-    season: Season
-    people: People
-    rhythm: Rhythm
-    habits: Habits
-    holdings: dict[str, Holding]
-    card_numbers: Text
-    listed: Bools
-
-    @property
-    def first(self) -> int:
-        """Number of its first person."""
-        return int(self.people.number[0])
 
 
 @dataclass(frozen=True)
@@ -137,7 +116,7 @@ def write_retailer(
         outputs = _open(directory, season, as_of_date, stack)
         for first in range(0, people, PIECE):
             count = min(PIECE, people - first)
-            piece = _make_piece(seed, make_people(seed, first, count, people, as_of_date), season, as_of_date)
+            piece = make_piece(seed, make_people(seed, first, count, people, as_of_date), season, as_of_date)
             _write_shop(outputs, piece)
             _write_erp(outputs, piece)
             _write_cards(outputs, piece)
@@ -191,24 +170,6 @@ def _open(directory: Path, season: Season, as_of_date: date, stack: ExitStack) -
     )
 
 
-def _make_piece(seed: int, people: People, season: Season, as_of_date: date) -> Piece:
-    first = int(people.number[0])
-    rhythm = draw_rhythm(seed, first, len(people), season)
-    holdings = draw_holdings(seed, people.number, rhythm.entered_on, as_of_date)
-    cards = loyalty.card_numbers(holdings["loyalty"].code)
-    return Piece(
-        seed=seed,
-        as_of_date=as_of_date,
-        season=season,
-        people=people,
-        rhythm=rhythm,
-        habits=draw_habits(seed, people),
-        holdings=holdings,
-        card_numbers=cards,
-        listed=~happens(stream(seed, "unlisted cards", first), len(cards), SHARE_UNLISTED_CARDS),
-    )
-
-
 def _write_shop(outputs: Outputs, piece: Piece) -> None:
     holding, log = piece.holdings["shop"], outputs.logs["shop"]
     customers = shop.write_customers(piece.seed, piece.people, holding)
@@ -235,9 +196,9 @@ def _write_cards(outputs: Outputs, piece: Piece) -> None:
     broken = _choose_broken(piece, keys, log)
     if piece.first == 0:
         whole = np.setdiff1d(np.arange(len(keys)), list(broken))
-        twice = stream(piece.seed, "cards listed twice").choice(whole, 2 * FEW_ROWS, replace=False)
+        twice = stream(piece.seed, "cards listed twice").permutation(whole)
         cards = repeat_rows(cards, twice[:FEW_ROWS], keys, None, log)
-        cards = repeat_rows(cards, twice[FEW_ROWS:], keys, "apellidos", log)
+        cards = repeat_rows(cards, twice[FEW_ROWS : 2 * FEW_ROWS], keys, "apellidos", log)
     outputs.loyalty_cards.write(cards, broken)
 
 
@@ -245,7 +206,8 @@ def _choose_broken(piece: Piece, keys: Text, log: DefectLog) -> set[int]:
     """Choose a few of the first people's rows to be written with a cell too many."""
     if piece.first > 0:
         return set()
-    rows = stream(piece.seed, f"unreadable rows of {log.source}").choice(len(keys), FEW_ROWS, replace=False)
+    rng = stream(piece.seed, f"unreadable rows of {log.source}")
+    rows = rng.permutation(len(keys))[:FEW_ROWS]
     log.note(keys[rows], "unreadable_row")
     return set(rows.tolist())
 

@@ -103,7 +103,19 @@ class Rhythm:
 
 
 def draw_rhythm(seed: int, first: int, count: int, season: Season) -> Rhythm:
-    """Draw how the people of one piece buy."""
+    """Draw how the people of one piece buy.
+
+    Parameters
+    ----------
+    seed : int
+    first, count : int
+        Number of the piece's first person, and how many it has.
+    season : Season
+
+    Returns
+    -------
+    Rhythm
+    """
     rng = stream(seed, "rhythm", first)
     rate = rng.gamma(RATE_SHAPE, RATE_MEAN / RATE_SHAPE, count)
     k = np.array(list(REGULARITIES), dtype=np.float64)[Choice.of(list(REGULARITIES.values())).draw(rng, count)]
@@ -161,7 +173,17 @@ def place_in_day(calendar: Floats) -> Ints:
 
 
 def dropout_dates(rhythm: Rhythm, season: Season) -> Dates:
-    """Day on which each person left for good; missing for who is still a customer at the end."""
+    """Day on which each person left for good; missing for who is still a customer at the end.
+
+    Parameters
+    ----------
+    rhythm : Rhythm
+    season : Season
+
+    Returns
+    -------
+    array of date
+    """
     gone = rhythm.stop < season.days
     day = season.start + np.floor(season.to_calendar(rhythm.stop)).astype(np.int64)
     return np.where(gone, day, np.datetime64("NaT", "D"))

@@ -99,7 +99,7 @@ def write_customers(seed: int, people: People, holding: Holding) -> Columns:
         "Default Address Country Code": if_address(np.full(size, "ES", dtype=TEXT)),
         "Default Address Zip": if_address("'" + places.postcode[place]),
         "Default Address Phone": if_address(blank_some(rng, phone, 0.3)),
-        "Phone": blank_some(rng, phone, 0.2),
+        "Phone": blank_some(rng, phone, 0.12),
         "Accepts SMS Marketing": _yes_or_no(rng, phone, 0.35),
         "Total Spent": money_text(spent),
         "Total Orders": number_text(orders),

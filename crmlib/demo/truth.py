@@ -54,6 +54,12 @@ def household_table(people: People) -> pa.Table:
 def behaviour_table(people: People, rhythm: Rhythm, season: Season) -> pa.Table:
     """How each person buys.
 
+    Parameters
+    ----------
+    people : People
+    rhythm : Rhythm
+    season : Season
+
     Returns
     -------
     Table

@@ -55,7 +55,15 @@ class GivenNames:
 
 @dataclass(frozen=True)
 class Surnames:
-    """Surnames; the last one, empty, stands for none. `by_origin` has a group per origin."""
+    """Surnames; the last one, empty, stands for none.
+
+    Parameters
+    ----------
+    name, address : Text
+        As written, and as in an e-mail address.
+    by_origin : Choice
+        A group per origin.
+    """
 
     name: Text
     address: Text
@@ -64,7 +72,17 @@ class Surnames:
 
 @dataclass(frozen=True)
 class Places:
-    """Municipalities by postcode, and streets."""
+    """Municipalities by postcode, and streets.
+
+    Parameters
+    ----------
+    municipality, postcode, province, island : Text
+    people : Choice
+        A postcode, by its inhabitants.
+    street_type, street_abbreviation, street : Text
+    streets : Choice
+        A street, the common ones more often.
+    """
 
     municipality: Text
     postcode: Text
@@ -79,7 +97,17 @@ class Places:
 
 @dataclass(frozen=True)
 class Stores:
-    """The shops. `of_place` has a group per postcode: the nearer shops of the island, the likelier."""
+    """The stores.
+
+    Parameters
+    ----------
+    store_id, name, island, province, postcode : Text
+    latitude, longitude : Text
+        Degrees, with a decimal point.
+    opened_on : array of date
+    of_place : Choice
+        A group per postcode: the nearer stores of the island, the likelier.
+    """
 
     store_id: Text
     name: Text
@@ -94,7 +122,17 @@ class Stores:
 
 @dataclass(frozen=True)
 class Products:
-    """The range; prices and costs in cents. `by_taste` has a group per taste."""
+    """The range of products.
+
+    Parameters
+    ----------
+    product_id, category, subcategory, name, brand, supplier_id : Text
+    price, cost : array of int
+        Cents.
+    tastes : tuple of str
+    by_taste : Choice
+        A group per taste.
+    """
 
     product_id: Text
     category: Text

@@ -36,7 +36,14 @@ def without_accents(values: Text) -> Text:
 
 
 def blank_some(rng: np.random.Generator, values: Text, share: Floats | float) -> Text:
-    """Leave a share of the cells empty."""
+    """Leave a share of the cells empty.
+
+    Parameters
+    ----------
+    rng : Generator
+    values : Text
+    share : float, or array of float by row
+    """
     return np.where(happens(rng, len(values), share), "", values).astype(TEXT)
 
 
@@ -77,14 +84,28 @@ def mistype(
 
 
 def mistype_email(rng: np.random.Generator, values: Text, share: float) -> Text:
-    """Let a finger slip before the @ of a share of the e-mail addresses."""
+    """Let a finger slip before the @ of a share of the e-mail addresses.
+
+    Parameters
+    ----------
+    rng : Generator
+    values : Text
+    share : float
+    """
     at = np.strings.find(values, "@")
     name, domain = np.strings.slice(values, 0, at), np.strings.slice(values, at, np.strings.str_len(values))
     return mistype(rng, name, share) + domain
 
 
 def misdial(rng: np.random.Generator, values: Text, share: float) -> Text:
-    """Swap two digits or write another in a share of the phone numbers."""
+    """Swap two digits or write another in a share of the phone numbers.
+
+    Parameters
+    ----------
+    rng : Generator
+    values : Text
+    share : float
+    """
     return mistype(rng, values, share, DIGITS, ("swap", "other"))
 
 
@@ -115,7 +136,16 @@ def write_given_names(
 
 
 def write_surnames(rng: np.random.Generator, surname_1: Ints, surname_2: Ints, first_only: float) -> Text:
-    """Both surnames in one field; a share of them only the first."""
+    """Both surnames in one field; a share of them only the first.
+
+    Parameters
+    ----------
+    rng : Generator
+    surname_1, surname_2 : array of int
+        Places in the word list.
+    first_only : float
+        Share written with the first alone.
+    """
     names = read_surnames().name
     first, second = names[surname_1], names[surname_2]
     alone = happens(rng, len(surname_1), first_only) | (second == "")
@@ -123,7 +153,16 @@ def write_surnames(rng: np.random.Generator, surname_1: Ints, surname_2: Ints, f
 
 
 def write_phones(rng: np.random.Generator, phones: Text, *, spaced: float, prefixed: float) -> Text:
-    """Phone numbers of nine digits: some in groups, some with the country's prefix."""
+    """Phone numbers of nine digits: some in groups, some with the country's prefix.
+
+    Parameters
+    ----------
+    rng : Generator
+    phones : Text
+        Empty where there is none.
+    spaced, prefixed : float
+        Shares written in groups, and with the prefix.
+    """
     a, b, c, d = (np.strings.slice(phones, *part) for part in ((0, 3), (3, 5), (5, 7), (7, 9)))
     grouped = a + " " + b + " " + c + " " + d
     dotted = a + "." + np.strings.slice(phones, 3, 6) + "." + np.strings.slice(phones, 6, 9)

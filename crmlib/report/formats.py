@@ -35,7 +35,7 @@ def format_value(value: Any, form: str = "") -> str:
     """
     if is_nothing(value):
         return NOTHING
-    if isinstance(value, bool) or type(value).__name__ == "bool_":
+    if is_bool(value):
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d") if form == "date" else value.strftime("%Y-%m-%d %H:%M")
@@ -55,9 +55,14 @@ def is_nothing(value: Any) -> bool:
     return isinstance(value, float | Decimal) and math.isnan(value)
 
 
+def is_bool(value: Any) -> bool:
+    """Whether a value is Python's or numpy's yes or no."""
+    return type(value).__name__ in {"bool", "bool_"}
+
+
 def is_number(value: Any) -> bool:
-    """Whether a value is a number to be aligned right (a boolean is not)."""
-    return not isinstance(value, bool | str) and hasattr(value, "__float__")
+    """Whether a value is a number to be aligned right (yes and no are none)."""
+    return not isinstance(value, str) and not is_bool(value) and hasattr(value, "__float__")
 
 
 def axis_format(form: str) -> Callable[[float, Any], str]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MAX_ROWS = 40
 #: A column of texts no longer than this is not broken into lines.
 SHORT = 24
+#: A table of no more rows is not broken over two printed pages.
+ONE_PAGE = 15
 NUMBER = ' class="crm-number"'
 
 #: The word that names a finding's tone, so that colour is never alone.
@@ -86,8 +88,9 @@ def show(
     if len(frame) > max_rows:
         notes.append(f"{len(frame) - max_rows:,} more rows are in the table itself.")
     foot = f'<p class="crm-note">{escape(" ".join(notes))}</p>' if notes else ""
+    whole = " crm-short-table" if len(rows) <= ONE_PAGE else ""
     markup = (
-        '<div class="crm-table"><div class="crm-scroll" role="region" tabindex="0" '
+        f'<div class="crm-table{whole}"><div class="crm-scroll" role="region" tabindex="0" '
         f'aria-label="{escape(caption)}">'
         f"<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n"
         f"</table></div>{foot}</div>"

@@ -16,11 +16,12 @@ MUTED = "#54606b"
 LINE = "#d8dee3"
 RULE = "#7b8791"
 PAPER = "#ffffff"
+BLACK = "#000000"
 WASH = "#f3f6f8"
 ACCENT = "#064a85"
 
 #: Colours of data, in the order they are given out; the last one is for what is only context.
-BLUE, ORANGE, TEAL, PLUM, VIOLET, GREY = "#064a85", "#e15f24", "#236a58", "#5d1f41", "#815bd2", "#717b84"
+BLUE, ORANGE, TEAL, PLUM, VIOLET, GREY = "#064a85", "#e15f24", "#236a58", "#5d1f41", "#815bd2", "#6b757e"
 SERIES = (BLUE, ORANGE, TEAL, PLUM, VIOLET, GREY)
 
 #: Colours of a judgement; each is always joined by a word or a sign.
@@ -89,6 +90,7 @@ def chart_style(hash_salt: str) -> dict[Any, Any]:
     """
     return {
         "svg.fonttype": "none",
+        "text.parse_math": False,
         "svg.hashsalt": hash_salt,
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],

@@ -94,7 +94,7 @@ def count_later(engine: Engine, tables: dict[str, str], cutoff: datetime) -> int
     later = 0
     for table, moment in moments.items():
         if table in tables:
-            later += engine.row(
-                f"SELECT count(*) AS n FROM {tables[table]} WHERE {moment} >= $cutoff", cutoff=cutoff
-            )["n"]
+            later += engine.row(f"SELECT count(*) AS n FROM {tables[table]} WHERE {moment} >= $cutoff", cutoff=cutoff)[
+                "n"
+            ]
     return int(later)

@@ -17,6 +17,8 @@ from crmlib.sources.presets import apply_preset
 from crmlib.sources.readers import ROW, ReadFile, find_files, read_file
 from crmlib.tables import CONTRACTS, Column
 
+#: Columns that are never missing: staging fills them.
+GIVEN = ("source", "updated_at", "line", "bought_on", "record_source")
 #: Columns that staging adds to a contract's: file and row, the fault, whether the row says when it was updated.
 ADDED = "file BIGINT, row BIGINT, fault_field VARCHAR, fault_rule VARCHAR, dated BOOLEAN, delivered VARCHAR"
 
@@ -215,16 +217,9 @@ def _select(
     for column in _columns(table):
         expression = chosen.get(column.name, f"CAST(NULL AS {column.sql_type})")
         select.append(expression)
-        if not column.null and column.name not in (
-            "source",
-            "updated_at",
-            "line",
-            "bought_on",
-            "record_source",
-        ):
+        carried = table == "ticket_lines" and column.name == "bought_at" and "bought_at" not in expressions
+        if not column.null and column.name not in GIVEN and not carried:
             needed.append((column.name, expression))
-    if table == "ticket_lines" and "bought_at" in expressions:
-        needed.append(("bought_at", chosen["bought_at"]))
     return select, needed
 
 

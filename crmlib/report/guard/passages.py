@@ -13,15 +13,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 #: Elements that do not part the words around them.
-INLINE = set("a abbr b bdi bdo cite code data del dfn em font i ins kbd mark q s samp small span strong sub sup "
-             "time tspan u var wbr".split())  # fmt: skip
+INLINE = frozenset(
+    {"a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd", "mark"}
+    | {"q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tspan", "u", "var", "wbr"}
+)
 #: Attributes of a drawing that hold measures, as long as they look like measures.
-MEASURES = set("d points transform viewbox x y x1 x2 y1 y2 cx cy r rx ry dx dy width height offset".split())
+MEASURES = frozenset(
+    {"cx", "cy", "d", "dx", "dy", "height", "offset", "points", "r", "rx", "ry", "transform", "viewbox", "width"}
+    | {"x", "x1", "x2", "y", "y1", "y2"}
+)
 MEASURE = re.compile(r"[\s\d.,eE+%()MLHVCSQTAZmlhvcsqtaz-]*|((rotate|translate|scale|matrix)\([-\d.,\se]*\)\s*)*")
 #: Numbers under these keys count things; they are no telephone numbers.
 COUNTS = {"bytes", "rows", "size"}
@@ -207,7 +213,7 @@ def _read_lines(content: str) -> Iterator[Passage]:
     lines = content.splitlines()
     for number, line in enumerate(lines, start=1):
         yield from _split(line, f"line {number}")
-    for number, pair in enumerate(zip(lines, lines[1:], strict=False), start=1):
+    for number, pair in enumerate(pairwise(lines), start=1):
         yield from _split(" ".join(pair), f"line {number}", "joined")
 
 

@@ -1,0 +1,172 @@
+"""Dialects: how a text file is written, found out where params do not say."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+from crmlib.errors import InputError
+from crmlib.params import Dialect
+
+DELIMITERS = (",", ";", "\t", "|")
+SNIFFED_BYTES = 1 << 16
+READ_BYTES = 1 << 22
+
+
+def check_not_empty(path: Path, where: str) -> None:
+    """Refuse an empty file.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    if path.stat().st_size == 0:
+        raise InputError(f"{where}: the file {path.name} is empty.")
+
+
+def sniff_dialect(path: Path, kind: str | None, given: Dialect, where: str) -> tuple[Dialect, tuple[str, ...]]:
+    """Find out encoding and delimiter where they are not given.
+
+    Parameters
+    ----------
+    path : Path
+    kind : {"csv", "tsv"} or None
+        Format, as params say.
+    given : Dialect
+        What params say of the file.
+    where : str
+        The key in the params, for errors.
+
+    Returns
+    -------
+    (Dialect, tuple of str)
+        The whole dialect, and the names of what was found out.
+
+    Raises
+    ------
+    InputError
+        If the file is empty or no text, or not in the encoding that was given.
+    """
+    check_not_empty(path, where)
+    found: dict[str, str] = {}
+    if given.encoding is None:
+        found["encoding"] = _sniff_encoding(path, where)
+    else:
+        try:
+            codecs.lookup(given.encoding)
+        except LookupError:
+            raise InputError(f"{where}: no encoding is called {given.encoding}; write utf-8 or cp1252.") from None
+    if given.delimiter is None and kind == "tsv":
+        given = given.model_copy(update={"delimiter": "\t"})
+    if given.delimiter is None:
+        head = _head(path, found.get("encoding") or given.encoding or "", where)
+        found["delimiter"] = _sniff_delimiter(head, given.skip_rows)
+    return given.model_copy(update=found), tuple(found)
+
+
+def read_heading(path: Path, dialect: Dialect, where: str) -> tuple[list[str], int]:
+    """The names of a text file's columns, and how many lines stand above its first row.
+
+    A name that stands twice gets a number, and a column without one its place.
+
+    Raises
+    ------
+    InputError
+        If there is no heading.
+    """
+    if dialect.header:
+        return list(dialect.header), dialect.skip_rows
+    lines = io.StringIO(_head(path, dialect.encoding or "", where), newline="")
+    for _ in range(dialect.skip_rows):
+        next(lines, None)
+    if dialect.delimiter == "whitespace":
+        names, length = next(lines, "").split(), 1
+    else:
+        reader = csv.reader(lines, delimiter=dialect.delimiter or ",")
+        names, length = next(reader, []), reader.line_num
+    if not any(name.strip() for name in names):
+        raise InputError(f"{where}: the file {path.name} has no heading; give its columns under dialect: header:.")
+    unique: list[str] = []
+    times: Counter[str] = Counter()
+    for index, name in enumerate(names, start=1):
+        plain = name.strip() or f"column_{index}"
+        # the engine takes Email and email for one name
+        times[plain.casefold()] += 1
+        unique.append(plain if times[plain.casefold()] == 1 else f"{plain}_{times[plain.casefold()]}")
+    return unique, dialect.skip_rows + length
+
+
+def _head(path: Path, encoding: str, where: str) -> str:
+    with path.open("rb") as file:
+        start = file.read(SNIFFED_BYTES)
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(start).removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{where}: the file {path.name} is not in {encoding}; "
+            "give its encoding under dialect:, such as {encoding: cp1252}."
+        ) from None
+
+
+def _sniff_encoding(path: Path, where: str) -> str:
+    """UTF-8 if the whole file is; else by byte-order mark; else the Windows code page that fits best."""
+    with path.open("rb") as file:
+        start = file.read(SNIFFED_BYTES)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        if start.startswith(codecs.BOM_UTF8):
+            return "utf-8-sig"
+        if b"\0" in start:
+            raise InputError(
+                f"{where}: the file {path.name} is no text. CSV, TSV and Parquet can be read: "
+                "export it as one of them, or give its format: under the entity."
+            )
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        file.seek(0)
+        try:
+            while block := file.read(READ_BYTES):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            pass
+        else:
+            return "utf-8"
+        file.seek(0)
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(
+            b"".join(line for line in file.read(1 << 20).splitlines(keepends=True) if not line.isascii()),
+            cp_isolation=["cp1252", "cp1250", "cp1251", "cp437", "cp850", "iso8859_15"],
+        ).best()
+    # Western code pages differ in signs that hardly stand in customer data; the commonest is cp1252.
+    encoding = best.encoding if best is not None and best.encoding in ("cp1250", "cp1251") else "cp1252"
+    try:
+        with path.open(encoding=encoding) as text:
+            while text.read(READ_BYTES):
+                pass
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{where}: the encoding of {path.name} could not be found out; "
+            "give it under dialect:, such as {encoding: cp1252}."
+        ) from None
+    return encoding
+
+
+def _sniff_delimiter(head: str, skip_rows: int) -> str:
+    """The sign that splits most of the first lines into the same number of cells, more than one."""
+    scores = {}
+    for delimiter in DELIMITERS:
+        lines = io.StringIO(head, newline="")
+        for _ in range(skip_rows):
+            next(lines, None)
+        rows = [row for row in islice(csv.reader(lines, delimiter=delimiter), 50) if row]
+        # the last one may be cut off
+        widths = [len(row) for row in (rows[:-1] if len(rows) > 2 else rows)]
+        if widths and widths[0] > 1:
+            scores[delimiter] = (sum(width == widths[0] for width in widths) / len(widths), widths[0])
+    return max(scores, key=lambda delimiter: scores[delimiter]) if scores else ","
