@@ -8,6 +8,7 @@ the seam for those who outgrow one machine.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BATCH_ROWS = 50_000
+#: How a sum of integers comes out of DuckDB.
+SUM_OF_INTEGERS = pa.decimal128(38, 0)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class Engine:
 
     def __init__(self, threads: int = 2, memory_limit: str = "8GB", temp_directory: Path | None = None) -> None:
         self.connection = duckdb.connect(":memory:", config={"threads": threads, "memory_limit": memory_limit})
-        self.connection.execute("SET TimeZone = 'UTC'")
+        # for cursors too, wherever the machine stands
+        self.connection.execute("SET GLOBAL TimeZone = 'UTC'")
         # Nothing is loaded from outside, nor shown on a terminal that a log keeps.
         self.connection.execute("SET autoinstall_known_extensions = false")
         self.connection.execute("SET enable_progress_bar = false")
@@ -125,7 +129,9 @@ class Engine:
 
     def frame(self, sql: str, **values: Any) -> pd.DataFrame:
         """The rows of a query, for looking at."""
-        with self._naming(sql):
+        with self._naming(sql), warnings.catch_warnings():
+            # DuckDB 1.5 localises times with a keyword that pandas 3.1 deprecates
+            warnings.filterwarnings("ignore", "The inplace keyword in DataFrame.drop")
             return self.connection.execute(sql, _used(sql, values)).df()
 
     def arrow(self, sql: str, **values: Any) -> pa.Table:
@@ -147,11 +153,13 @@ class Engine:
         return rows[0]
 
     def rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
-        """The rows of a query as dictionaries, for few rows."""
-        with self._naming(sql):
-            result = self.connection.execute(sql, _used(sql, values))
-            names = [column[0] for column in result.description or []]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        """The rows of a query as dictionaries, for few rows; a sum of whole numbers is one."""
+        table = self.arrow(sql, **values)
+        whole = [field.name for field in table.schema if field.type == SUM_OF_INTEGERS]
+        rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
+        for row in rows:
+            row.update({name: int(row[name]) for name in whole if row[name] is not None})
+        return rows
 
     def columns(self, name: str) -> dict[str, str]:
         """Name and type of each column of a table or view."""

@@ -28,15 +28,19 @@ GUARDED = (
     GuardedColumn("source_records", ("given_name", "surname_1", "surname_2"), "name"),
     GuardedColumn("source_records", ("address_line",), "address"),
     GuardedColumn("source_records", ("street", "house_number"), "address"),
+    GuardedColumn("source_records", ("house_number", "street"), "address"),
 )
 #: What may stand there although a person has it too: a shop may bear its owner's name.
 ALLOWED = (
     AllowedColumn("stores", "name"),
+    AllowedColumn("stores", "island"),
+    AllowedColumn("stores", "province"),
     AllowedColumn("products", "name"),
     AllowedColumn("products", "category"),
     AllowedColumn("products", "subcategory"),
     AllowedColumn("products", "brand"),
     AllowedColumn("postcodes", "municipality"),
+    AllowedColumn("postcodes", "island"),
 )
 
 
@@ -95,7 +99,7 @@ def _describe_run(folder: RunFolder, manifest: Manifest) -> RunContext:
     params = manifest["params"]["run"]
     return RunContext(
         run_id=folder.run_id,
-        name=params["name"],
+        name=params.get("title") or params["name"],
         as_of_date=date.fromisoformat(manifest["as_of_date"]),
         base=manifest["base"] or "",
         language=params["language"],

@@ -12,12 +12,12 @@ import json
 import re
 import zoneinfo
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from crmlib.errors import ParamsError
 from crmlib.tables import CONTRACTS
@@ -43,6 +43,8 @@ CHANNELS = ("email", "sms", "push", "postal", "call", "ads")
 PURPOSES = ("marketing", "profiling", "service", "third_party")
 #: Where only the lines of tickets are delivered, they carry what the ticket would.
 TICKET_FIELDS = ("source_record_id", "loyalty_card", "bought_at", "store_id", "channel", "status")
+#: What no row must bring: intake makes it where the source does not say.
+MADE_FIELDS = ("source", "updated_at", "line", "bought_on", "record_source")
 
 Scalar = str | int | float | bool
 
@@ -51,6 +53,17 @@ class Settings(BaseModel):
     """What all settings share: frozen, and no key that nobody knows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def _known_timezone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        raise ValueError("this is no time zone; write one such as Atlantic/Canary") from None
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_known_timezone)]
 
 
 class Dialect(Settings):
@@ -111,6 +124,8 @@ class FieldFrom(Settings):
 
 
 def _as_field(value: Any) -> Any:
+    if not isinstance(value, (str, dict, FieldFrom)):
+        raise ValueError("write a column's heading, in quotes if it is a number, or {from: …}")
     return {"from": value} if isinstance(value, str) else value
 
 
@@ -130,22 +145,8 @@ class EntitySource(Settings):
     keep: list[str] = Field(default_factory=list)
     record_source: str | None = None
     delivered_on: date | None = None
-    timezone: str | None = None
+    timezone: TimeZone | None = None
     owner: str | None = None
-
-    @field_validator("values", mode="before")
-    @classmethod
-    def _words_as_text(cls, value: Any) -> Any:
-        """YAML reads yes and no as booleans and 1 as a number; a value map's left side is always text."""
-        if not isinstance(value, dict):
-            return value
-        spelled = {True: "true", False: "false"}
-        return {
-            field: {spelled.get(key, str(key)) if isinstance(key, bool) else str(key): to for key, to in words.items()}
-            if isinstance(words, dict)
-            else words
-            for field, words in value.items()
-        }
 
 
 class EngineSettings(Settings):
@@ -156,27 +157,26 @@ class EngineSettings(Settings):
     memory_limit: str = Field(default="8GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|TB|MiB|GiB|TiB)$")
 
 
-def _known_timezone(value: str) -> str:
+def _date_or_today(value: Any) -> Any:
+    if value == "today" or isinstance(value, date):
+        return value
     try:
-        zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        raise ValueError("this is no time zone; write one such as Atlantic/Canary") from None
-    return value
-
-
-TimeZone = Annotated[str, BeforeValidator(_known_timezone)]
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError("write a date such as 2026-11-01, or today") from None
 
 
 class RunSettings(Settings):
     """What holds for the whole run."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")
-    as_of_date: date | Literal["today"]
+    as_of_date: Annotated[date | Literal["today"], BeforeValidator(_date_or_today)]
     timezone: TimeZone = "UTC"
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
     language: Literal["en"] = "en"
     country: str = Field(default="ES", pattern=r"^[A-Z]{2}$")
     seed: int = Field(default=1, ge=0, lt=2**31)
+    title: str | None = None
     notice: str | None = None
     engine: EngineSettings = EngineSettings()
 
@@ -345,7 +345,7 @@ def hash_params(params: Params) -> str:
 
 def dump_params(params: Params) -> dict[str, Any]:
     """The settings as plain data, for a manifest; `Params.model_validate` reads them back."""
-    plain: dict[str, Any] = json.loads(params.model_dump_json(by_alias=True, exclude_none=True))
+    plain: dict[str, Any] = json.loads(params.model_dump_json(by_alias=True))
     return plain
 
 
@@ -361,7 +361,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not sign or not re.fullmatch(r"[A-Za-z_][\w.-]*", key):
         raise ParamsError(f"--set {text}: write KEY=VALUE, such as --set run.seed=7.")
     try:
-        return key, yaml.safe_load(value)
+        return key, yaml.load(value, Loader=_Loader)
     except yaml.YAMLError:
         raise ParamsError(f"--set {key}: the value is not YAML.") from None
 
@@ -369,9 +369,30 @@ def parse_override(text: str) -> tuple[str, Any]:
 Lines = dict[tuple[Any, ...], int]
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key is the text that stands there, and so are yes, no, dates and numbers with leading zeros."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        self.flatten_mapping(node)
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be one word", key.start_mark)
+        return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
+
+
+_READ_OTHERWISE = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "timestamp")}
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _READ_OTHERWISE]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$", re.IGNORECASE), list("tTfF"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
+
+
 def _read_yaml(path: Path, text: str) -> tuple[dict[str, Any], Lines, list[str]]:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
+        document = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -380,7 +401,6 @@ def _read_yaml(path: Path, text: str) -> tuple[dict[str, Any], Lines, list[str]]
         raise ParamsError(f"{path}: the file must hold sections such as run: and sources:.")
     lines: Lines = {}
     problems = [f"{path}:{line}: the key '{key}' stands here a second time." for key, line in _walk(node, (), lines)]
-    document = yaml.safe_load(text)
     return document, lines, problems
 
 
@@ -391,7 +411,8 @@ def _walk(node: yaml.Node, where: tuple[Any, ...], lines: Lines) -> Iterator[tup
         for key, value in node.value:
             inner = (*where, key.value)
             if inner in lines:
-                yield str(key.value), key.start_mark.line + 1
+                yield key.value, key.start_mark.line + 1
+                continue
             yield from _walk(value, inner, lines)
             lines[inner] = key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
@@ -432,8 +453,12 @@ def _line(lines: Lines, where: tuple[Any, ...]) -> int | None:
 def _at(path: Path, lines: Lines, where: tuple[Any, ...], sentence: str) -> str:
     where = _place(where)
     line = _line(lines, where)
-    shown = [str(part) for part in where if not isinstance(part, int) and part != "[key]"]
-    key = ".".join(shown)
+    key = ""
+    for depth, part in enumerate(where, start=1):
+        if not isinstance(part, int):
+            key += f".{part}" if key else str(part)
+        elif where[:depth] in lines:
+            key += f"[{part + 1}]"
     return f"{path}{f':{line}' if line else ''}: {key}: {sentence}"
 
 
@@ -461,6 +486,25 @@ def _models(annotation: Any) -> Iterator[type[Settings]]:
         yield from _models(argument)
 
 
+#: What to say of a value of another type than its key asks for.
+SENTENCES = {
+    "model_type": "this is a section; put its keys here",
+    "dict_type": "this is a section; put its keys here",
+    "list_type": "write a list, such as [a, b]",
+    "string_type": "write a text, in quotes if it is a number",
+    "int_type": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "float_type": "write a number",
+    "float_parsing": "write a number",
+    "bool_type": "write true or false",
+    "bool_parsing": "write true or false",
+    "date_from_datetime_parsing": "write a date such as 2026-11-01",
+    "date_type": "write a date such as 2026-11-01",
+    "too_short": "give at least one",
+}
+
+
 def _tell(path: Path, lines: Lines, problem: dict[str, Any]) -> str:
     where = tuple(problem["loc"])
     kind = problem["type"]
@@ -473,43 +517,43 @@ def _tell(path: Path, lines: Lines, problem: dict[str, Any]) -> str:
         return _at(path, lines, where, "this key is missing.")
     if kind == "value_error":
         return _at(path, lines, where, f"{problem['ctx']['error']}.")
-    message = str(problem["msg"])
+    if kind == "literal_error":
+        return _at(path, lines, where, f"write {problem['ctx']['expected']}.")
+    message = SENTENCES.get(kind) or str(problem["msg"])
     return _at(path, lines, where, f"{message[0].lower()}{message[1:]}.")
 
 
 def _check_sources(document: dict[str, Any]) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """What no single setting can know; of deliveries that are wrong in themselves nothing more is said."""
+    """What no single setting can know."""
     sources = document.get("sources")
-    for name, source in sources.items() if isinstance(sources, dict) else ():
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", str(name)):
+    if not isinstance(sources, dict):
+        return
+    for name, source in sources.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             yield ("sources", name), "name a source with small letters, digits and underscores."
         if not isinstance(source, dict):
             continue
-        if not any(entity in source for entity in ENTITIES):
+        entities = [entity for entity in source if entity in ENTITIES]
+        if not entities:
             yield ("sources", name), f"give it at least one entity: {', '.join(ENTITIES)}."
-        for entity in source.keys() & ENTITIES.keys():
+        for entity in entities:
             given = source[entity] if isinstance(source[entity], list) else [source[entity]]
-            for index, entry in enumerate(given):
-                try:
-                    delivery = EntitySource.model_validate(entry)
-                except ValidationError:
-                    continue
-                yield from _check_delivery(("sources", name, entity, index), entity, delivery)
+            for index, delivery in enumerate(given):
+                if isinstance(delivery, dict):
+                    yield from _check_delivery(("sources", name, entity, index), entity, delivery, list(sources))
 
 
 def _check_delivery(
-    here: tuple[Any, ...], entity: str, delivery: EntitySource
+    here: tuple[Any, ...], entity: str, delivery: dict[str, Any], sources: list[str]
 ) -> Iterator[tuple[tuple[Any, ...], str]]:
-    contract = CONTRACTS[ENTITIES[entity]]
-    known = [column.name for column in contract.columns if column.name not in ("source", "bought_on", "extra")]
-    if entity == "ticket_lines":
-        known += TICKET_FIELDS
-    if delivery.preset is None and not delivery.fields:
+    fields, values = (part if isinstance(part := delivery.get(key), dict) else {} for key in ("fields", "values"))
+    known = _known_fields(entity)
+    if not delivery.get("preset") and not delivery.get("fields"):
         yield here, "give fields: (what its columns mean) or a preset:, such as fields: {bought_at: DATE}."
-    for field in delivery.fields:
+    elif not delivery.get("preset") and (missing := [name for name in _needed_fields(entity) if name not in fields]):
+        yield (*here, "fields"), f"'{entity}' cannot do without {', '.join(missing)}."
+    for field in fields:
         consent = re.fullmatch(r"consent\.(\w+)\.(\w+)", field)
-        if entity == "customers" and field == "consent.at":
-            continue
         if entity == "customers" and consent:
             if consent[1] not in CHANNELS or consent[2] not in PURPOSES:
                 yield (
@@ -521,9 +565,28 @@ def _check_delivery(
             near = difflib.get_close_matches(field, known, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
             yield (*here, "fields", field), f"'{entity}' has no such field. {hint}"
-    for field in delivery.values:
-        if field not in known and field not in delivery.fields:
+    for field in values:
+        if field not in known and field not in fields:
             yield (*here, "values", field), f"'{entity}' has no such field."
+    for key in ("tags", "keep"):
+        if delivery.get(key) and entity != "customers":
+            yield (*here, key), "only customers have this."
+    if (other := delivery.get("record_source")) and other not in (*sources, "card"):
+        yield (*here, "record_source"), f"there is no such source; there are {', '.join(sources)}."
+
+
+def _known_fields(entity: str) -> list[str]:
+    own = ("source", "bought_on", "extra")
+    known = [column.name for column in CONTRACTS[ENTITIES[entity]].columns if column.name not in own]
+    if entity == "ticket_lines":
+        known += TICKET_FIELDS
+    return [*known, "consent.at"] if entity == "customers" else known
+
+
+def _needed_fields(entity: str) -> list[str]:
+    contract = CONTRACTS[ENTITIES[entity]]
+    made = (*MADE_FIELDS, "ticket_id") if contract.name in ("tickets", "ticket_lines") else MADE_FIELDS
+    return [column.name for column in contract.columns if not column.null and column.name not in made]
 
 
 def resolve_as_of(params: Params, today: date) -> Params:
@@ -536,3 +599,9 @@ def resolve_as_of(params: Params, today: date) -> Params:
 def local_today(params: Params) -> date:
     """The day it is in the run's time zone: asked once, when a run begins, and kept in its manifest."""
     return datetime.now(zoneinfo.ZoneInfo(params.run.timezone)).date()
+
+
+def end_of_day(day: date, timezone: str) -> datetime:
+    """The first moment after a day in a time zone, as UTC."""
+    local = datetime.combine(day + timedelta(days=1), datetime.min.time(), zoneinfo.ZoneInfo(timezone))
+    return local.astimezone(UTC)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import zoneinfo
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from crmlib.engine import Engine, literal, quote
-from crmlib.errors import ConflictError, ContractError, InputError, NothingToDo
-from crmlib.params import Params
+from crmlib.errors import ConflictError, ContractError, EngineError, InputError, NothingToDo
+from crmlib.params import Params, end_of_day
 from crmlib.runs import RunFolder, RunStore, hash_file, sync_folder
 from crmlib.tables import CONTRACTS, Column, Contract, find_contract
 
@@ -91,15 +90,14 @@ class Room:
         return self.engine.frame(query, **values)
 
     def base_table(self, name: str) -> str | None:
-        """A view of a table as the base run left it, whole; None if there is none."""
-        if self.base is None:
+        """A view of a table as the base run left it, whole, in today's columns; None if there is none."""
+        contract = find_contract(name)
+        if self.base is None or not _stands(path := table_path(self.base, contract, None)):
             return None
-        path = table_path(self.base, find_contract(name), None)
-        if not path.exists():
-            return None
-        return self.engine.view(f"base_{name}", f"FROM {_scan(path)}")
+        given = self.engine.arrow(f"SELECT * FROM {_scan(path)} LIMIT 0").column_names
+        return self.engine.view(f"base_{name}", f"SELECT {_as_today(contract, given)} FROM {_scan(path)}")
 
-    def write(self, name: str, data: str | pd.DataFrame | pa.Table) -> int:
+    def write(self, name: str, data: str | pd.DataFrame | pa.Table) -> None:
         """Write a table of this room: cast, sorted by its key, checked against its contract, whole or not at all.
 
         Parameters
@@ -108,11 +106,6 @@ class Room:
             A contract's name.
         data : str, DataFrame or Arrow table
             A table of the engine by its name, or the rows; columns that are absent are empty.
-
-        Returns
-        -------
-        int
-            Rows written.
 
         Raises
         ------
@@ -126,25 +119,22 @@ class Room:
         path = table_path(self.folder, contract, self.notebook)
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}-{os.getpid()}")
-        self.engine.copy(_conform(contract, source, self.engine.columns(source), self.notebook), beside)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
+        query = _conform(contract, source, self.engine.columns(source), self.notebook)
         try:
+            _copy(self.engine, contract, query, beside)
             facts = _check_rows(self.engine, contract, beside)
-        except ContractError:
-            beside.unlink()
-            raise
-        if self.folder.manifest()["writer"] != self._writer:
-            beside.unlink()
-            raise ConflictError(f"The run {self.folder.run_id} was taken over by --resume; this notebook writes no more.")
-        beside.chmod(0o600)
-        facts |= {"sha256": hash_file(beside), "bytes": beside.stat().st_size, "room": self.notebook}
-        beside.replace(path)
+            if self.folder.manifest()["writer"] != self._writer:
+                raise ConflictError(
+                    f"The run {self.folder.run_id} was taken over by --resume; this notebook writes no more."
+                )
+            facts |= {"sha256": hash_file(beside), "bytes": beside.stat().st_size, "room": self.notebook}
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
         sync_folder(path.parent)
         entry = str(path.relative_to(self.folder.tables).with_suffix(""))
         self.folder.update(lambda manifest: manifest["tables"].update({entry: facts}))
         self._show(contract)
-        return int(facts["rows"])
 
     def write_many(self, tables: Mapping[str, str]) -> None:
         """Write several tables of this room: contract's name -> table of the engine."""
@@ -193,7 +183,7 @@ class Room:
 
     def _show(self, contract: Contract) -> None:
         path = table_path(self.folder, contract, None)
-        if not any(path.glob("*.parquet")) if contract.shared else not path.exists():
+        if not _stands(path):
             empty = ", ".join(
                 f"CAST(NULL AS {c.sql_type}) AS {quote(c.name)}" for c in contract.columns if "<" not in c.name
             )
@@ -231,17 +221,15 @@ def open_run(run_dir: str, notebook: str) -> Room:
     return Room(folder, notebook)
 
 
-def end_of_day(day: date, timezone: str) -> datetime:
-    """The first moment after a day in a time zone, as UTC."""
-    local = datetime.combine(day + timedelta(days=1), datetime.min.time(), zoneinfo.ZoneInfo(timezone))
-    return local.astimezone(UTC)
-
-
 def table_path(folder: RunFolder, contract: Contract, notebook: str | None) -> Path:
     """Where a table lies: one file, or for a table of several rooms a folder with a file for each."""
     if not contract.shared:
         return folder.tables / f"{contract.name}.parquet"
     return folder.tables / contract.name / f"{notebook}.parquet" if notebook else folder.tables / contract.name
+
+
+def _stands(path: Path) -> bool:
+    return any(path.glob("*.parquet")) if path.is_dir() else path.exists()
 
 
 def _find_runs() -> RunStore:
@@ -263,22 +251,22 @@ def _scan(path: Path) -> str:
 
 
 def _visible(contract: Contract, path: Path, as_of: date, cutoff: datetime, facts: dict[str, Any]) -> str:
-    """What was known at the end of the as-of date: the latest version of each key, and nothing later."""
+    """What was known at the end of the as-of date: of each key the version in force, unless it happens later."""
     moment = f"TIMESTAMPTZ '{cutoff.isoformat()}'"
-    conditions = []
+    rows = _scan(path)
+    if contract.versioned:
+        rows = f"{rows} WHERE updated_at < {moment}"
+        if facts.get("superseded", 1):
+            keys = ", ".join(quote(name) for name in contract.key if name != "updated_at")
+            rows += f" QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY updated_at DESC) = 1"
+    happened = []
     for name in contract.happens:
         column = contract.column(name)
         assert column is not None
         limit = f"<= DATE '{as_of}'" if column.kind == "date" else f"< {moment}"
-        conditions.append(f"({quote(name)} IS NULL OR {quote(name)} {limit})")
-    latest = ""
-    if contract.versioned:
-        conditions.append(f"updated_at < {moment}")
-        if facts.get("superseded", 1):
-            keys = ", ".join(quote(name) for name in contract.key if name != "updated_at")
-            latest = f" QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY updated_at DESC) = 1"
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    return f"SELECT * FROM {_scan(path)}{where}{latest}"
+        happened.append(f"({quote(name)} IS NULL OR {quote(name)} {limit})")
+    where = f" WHERE {' AND '.join(happened)}" if happened else ""
+    return f"SELECT * FROM (SELECT * FROM {rows}){where}"
 
 
 def _conform(contract: Contract, source: str, given: dict[str, str], notebook: str) -> str:
@@ -288,7 +276,7 @@ def _conform(contract: Contract, source: str, given: dict[str, str], notebook: s
     for column in contract.columns:
         names = [name for name in given if column.matches(name)]
         known.update(names)
-        selected += [f"{_cast(column, quote(name))} AS {quote(name)}" for name in names]
+        selected += [f"{_cast(column, name, given[name])} AS {quote(name)}" for name in names]
         if column.name == "room" and not names:
             selected.append(f"{literal(notebook)} AS room")
         elif not names and "<" not in column.name:
@@ -302,9 +290,35 @@ def _conform(contract: Contract, source: str, given: dict[str, str], notebook: s
     return f"SELECT {', '.join(selected)} FROM {quote(source)} ORDER BY {keys}"
 
 
-def _cast(column: Column, value: str) -> str:
-    cast = f"CAST({value} AS {column.sql_type})"
-    return f"CASE WHEN isnan({cast}) THEN NULL ELSE {cast} END" if column.kind == "float" else cast
+def _cast(column: Column, name: str, given: str) -> str:
+    value = quote(name)
+    if given in ("DOUBLE", "FLOAT"):
+        value = f"CASE WHEN NOT isnan({value}) THEN {value} END"
+    return f"CAST({value} AS {column.sql_type})"
+
+
+def _as_today(contract: Contract, given: list[str]) -> str:
+    """A contract's columns of a table written before it changed: what was not known then is empty."""
+    columns = []
+    for column in contract.columns:
+        names = [quote(name) for name in given if column.matches(name)]
+        if not names and "<" not in column.name:
+            names = [f"CAST(NULL AS {column.sql_type}) AS {quote(column.name)}"]
+        columns += names
+    return ", ".join(columns)
+
+
+def _copy(engine: Engine, contract: Contract, query: str, path: Path) -> None:
+    """Write a query's rows to a file, wholly on the disk when this returns."""
+    try:
+        engine.copy(query, path)
+    except EngineError as error:
+        raise ContractError(
+            f"Table '{contract.name}' would break its contract: a value cannot be read as its column's type."
+        ) from error
+    path.chmod(0o600)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _check_rows(engine: Engine, contract: Contract, path: Path) -> dict[str, Any]:

@@ -134,14 +134,15 @@ class RunStore:
         found = [
             RunFolder(path)
             for path in self.directory.iterdir()
-            if not path.is_symlink() and (path / "manifest.json").is_file()
+            # a name with a dot in front is being made or deleted
+            if not path.is_symlink() and path.name[0] != "." and (path / "manifest.json").is_file()
         ]
         return sorted(found, key=lambda folder: (folder.manifest()["started_at"], folder.run_id))
 
     def latest(self) -> RunFolder | None:
         """The published run; None before the first."""
         pointer = self.directory / "latest"
-        return RunFolder(self.directory / pointer.readlink()) if pointer.is_symlink() else None
+        return RunFolder(self.directory / pointer.readlink()) if pointer.is_symlink() and pointer.is_dir() else None
 
     def find_base(self, as_of_date: date) -> RunFolder | None:
         """The published run, or the nearest in its chain of bases, that is not later than a date."""
@@ -163,7 +164,7 @@ class RunStore:
         name : str
             The run's name in params.
         manifest : dict
-            What is known before anything runs; must hold ``as_of_date``.
+            What is known before anything runs; must hold ``as_of_date`` and ``base``.
 
         Raises
         ------
@@ -173,11 +174,9 @@ class RunStore:
         if run_id is not None and (not RUN_ID.fullmatch(run_id) or run_id == "latest"):
             raise InputError(f"--run-id {run_id}: use letters, digits, dots, dashes and underscores.")
         self.directory.mkdir(parents=True, exist_ok=True)
-        latest = self.latest()
         whole: Manifest = {
             "status": "running",
             "started_at": _now(),
-            "latest_at_start": latest.run_id if latest else None,
             "writer": secrets.token_hex(16),
             "notebooks": {},
             "tables": {},
@@ -230,7 +229,7 @@ class RunStore:
         return draft
 
     def publish(self, folder: RunFolder) -> str:
-        """Make a complete run the one that ``latest`` names, if nothing was published since it began.
+        """Make a complete run the one that ``latest`` names, if it builds on the one that is so now.
 
         Returns
         -------
@@ -259,10 +258,11 @@ class RunStore:
                     f"The run {folder.run_id} is complete but stays unpublished: "
                     f"the published run {latest.run_id} has a later as-of date."
                 )
-            if (latest.run_id if latest else None) != manifest["latest_at_start"]:
+            if (latest.run_id if latest else None) != manifest["base"]:
                 raise ConflictError(
-                    f"The run {folder.run_id} is complete but was not published: {latest.run_id if latest else 'none'} "
-                    "was published after it began. Run again to build on that one."
+                    f"The run {folder.run_id} is complete but was not published: it builds on "
+                    f"{manifest['base'] or 'no run'}, and {latest.run_id if latest else 'none'} has been published "
+                    "since. Run again to build on that one."
                 )
             self._point(folder, "publish")
         return f"The run {folder.run_id} is published."
@@ -307,12 +307,12 @@ class RunStore:
                     continue
                 try:
                     with folder.writing():
-                        doomed = self.directory / f".pruned-{folder.run_id}-{os.getpid()}"
-                        folder.path.rename(doomed)
+                        folder.path.rename(self.directory / f".pruned-{folder.run_id}-{os.getpid()}")
                 except ConflictError:
                     continue
-                shutil.rmtree(doomed)
                 deleted.append(folder.run_id)
+            for doomed in self.directory.glob(".pruned-*"):
+                shutil.rmtree(doomed)
         return deleted
 
     def _point(self, folder: RunFolder, action: str) -> None:

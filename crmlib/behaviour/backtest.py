@@ -16,21 +16,27 @@ import pandas as pd
 from scipy.special import xlogy
 from scipy.stats import rankdata
 
-from crmlib.behaviour.btyd import Floats, PurchaseModel
 from crmlib.behaviour.churn import (
     CANDIDATES,
     HIATUS_RULE,
-    Calibration,
     CalibratedModel,
+    Calibration,
     calibrate,
     train_candidate,
     train_hiatus_rule,
 )
+from crmlib.behaviour.histories import PurchaseModel
+from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.purchases import summarise_calibration_and_holdout
 from crmlib.engine import Engine
 from crmlib.errors import NothingToDo
 
 MIN_CUSTOMERS = 100
+#: Columns of table `backtest`.
+SCORES = (
+    *("model", "origin", "horizon", "segment", "mae", "rmse", "bias", "poisson_deviance"),
+    *("log_loss", "auc", "ece", "coverage", "n"),
+)
 _FLOOR = 1e-3  # least count a forecast is held to in the Poisson deviance
 
 
@@ -44,8 +50,8 @@ class Backtest:
         A row per model, origin, horizon and segment: the columns of table `backtest`.
     model : str
         The model chosen on the origins before the last.
-    calibrations : mapping of int to Calibration
-        Horizon -> the chosen model's calibration, learnt at the last origin: for use now, not for judging.
+    calibrations : mapping of str to mapping of int to Calibration
+        Model -> horizon -> its calibration, learnt at the last origin: for use now, not for judging.
     judged : DataFrame
         The last origin's customers: what was known, p_buy_<days>d as it was forecast then, expected_purchases,
         and what came. Empty without origins.
@@ -53,7 +59,7 @@ class Backtest:
 
     scores: pd.DataFrame
     model: str
-    calibrations: Mapping[int, Calibration]
+    calibrations: Mapping[str, Mapping[int, Calibration]]
     judged: pd.DataFrame = field(repr=False)
 
 
@@ -103,8 +109,8 @@ def backtest_models(
                 model = train_candidate(name, frame, days_per_unit)
             except NothingToDo:
                 continue
-            calibrations = calibrate(trained[name], horizons_days)
-            forecasts[name] = _forecast(CalibratedModel(model, calibrations), frame, seed)
+            calibrated = CalibratedModel(model, calibrate(trained[name], horizons_days))
+            forecasts[name] = _forecast(calibrated, frame, seed)
             trained[name].append((model, frame))
         if before is not None:
             forecasts[HIATUS_RULE] = _forecast_by_rule(before, frame, horizons_days)
@@ -114,10 +120,34 @@ def backtest_models(
             for name, forecast in forecasts.items()
             for row in _score(forecast, frame, horizons_days)
         ]
-    table = pd.DataFrame(scores)
+    table = pd.DataFrame(scores, columns=SCORES)
     chosen = _choose(table, max(horizons_days), max(frames, default=None))
     judged = sorted(frames.items())[-1][1].join(forecasts[chosen]) if chosen in forecasts else pd.DataFrame()
-    return Backtest(table, chosen, calibrate(trained[chosen], horizons_days), judged)
+    calibrations = {name: calibrate(origins, horizons_days) for name, origins in trained.items()}
+    return Backtest(table, chosen, calibrations, judged)
+
+
+def train_chosen(backtest: Backtest, summary: pd.DataFrame, days_per_unit: float) -> CalibratedModel:
+    """Train the chosen model on everything known; another candidate where it finds no optimum today.
+
+    Parameters
+    ----------
+    backtest : Backtest
+    summary : DataFrame
+        Table `purchase_summary`.
+    days_per_unit : float
+
+    Raises
+    ------
+    NothingToDo
+        If no candidate can be fitted.
+    """
+    for name in sorted(CANDIDATES, key=lambda candidate: candidate != backtest.model):
+        try:
+            return CalibratedModel(train_candidate(name, summary, days_per_unit), backtest.calibrations[name])
+        except NothingToDo as error:
+            last = error
+    raise last
 
 
 def score_probabilities(p: Floats, bought: Floats) -> dict[str, float]:
@@ -172,9 +202,11 @@ def group_calibration(p: pd.Series, bought: pd.Series, groups: int = 10) -> pd.D
     """Mean forecast and actual share in groups of equal size: columns forecast, actual, customers."""
     group = (rankdata(p, method="ordinal") - 1) * groups // max(len(p), 1)
     cases = pd.DataFrame({"group": group, "forecast": p.to_numpy(float), "actual": bought.to_numpy(float)})
-    return cases.groupby("group").agg(
-        forecast=("forecast", "mean"), actual=("actual", "mean"), customers=("actual", "size")
-    ).reset_index(drop=True)
+    return (
+        cases.groupby("group")
+        .agg(forecast=("forecast", "mean"), actual=("actual", "mean"), customers=("actual", "size"))
+        .reset_index(drop=True)
+    )
 
 
 def _forecast(model: CalibratedModel, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -203,7 +235,7 @@ def _score(forecast: pd.DataFrame, frame: pd.DataFrame, horizons_days: Sequence[
             continue
         known, made = frame[chosen], forecast[chosen]
         for days in horizons_days:
-            bought = known["next_purchase_days"].le(days).to_numpy(float)
+            bought = known["next_purchase_days"].le(days).to_numpy().astype(float)
             row: dict[str, object] = {"horizon": days, "segment": segment, "n": int(chosen.sum())}
             row |= score_probabilities(made[f"p_buy_{days}d"].to_numpy(float), bought)
             if days == max(horizons_days):

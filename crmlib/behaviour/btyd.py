@@ -2,27 +2,25 @@
 
 lifetimes fits; what it predicts with sums that overflow (many purchases, old customers) is computed
 here by the same formulas in a stable form. Its log-likelihood is a mean in scaled time; here it is
-the literature's. A `PurchaseModel` speaks days, whatever the unit its fitter was trained in.
+the literature's.
 """
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaln, expit, gammaln, hyp2f1
+from numpy.typing import ArrayLike
+from scipy.special import expit, gammaln, hyp2f1
 
+from crmlib.behaviour.histories import PurchaseModel
+from crmlib.behaviour.integrals import Floats, expected_over_dropout, log_integral, make_positive, numeric_hessian
 from crmlib.errors import NothingToDo
-
-Floats = NDArray[np.float64]
 
 
 @contextmanager
@@ -45,94 +43,60 @@ with undisturbed():
 #: Fewer customers with a second purchase day cannot tell one model's parameters from another's.
 MIN_REPEAT_BUYERS = 50
 
-#: Base of every fitter, here and in `rhythm`: `params_`, `standard_errors_`, `summary`, `save_model`.
-FitterBase: Any = BaseFitter
-
-_NODES, _NODE_WEIGHTS = (array for array in np.polynomial.legendre.leggauss(48))
-_ROUNDED_FROM = 100_000  # customers
-_NEGLIGIBLE = 45.0  # e^-45: what is cut from an integral, relative to its integrand's start
+_LOG_BOUND = 12.0
 
 
-class Fitter(Protocol):
-    """What a fitter of purchase histories can do; times in its own unit."""
+class FitterBase(BaseFitter):  # type: ignore[misc]  # lifetimes is untyped
+    """Base of every fitter, here and in `rhythm`: `params_`, `standard_errors_`, `summary`, `save_model`."""
 
     params_: pd.Series
-    standard_errors_: pd.Series
-    variance_matrix_: pd.DataFrame
+    data: pd.DataFrame
     log_likelihood_: float
 
-    def conditional_probability_alive(
-        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
-    ) -> Floats:
-        """P(alive)."""
+    def _compute_variance_matrix(self) -> pd.DataFrame:
+        """Covariance of the parameters from that of their logarithms; lifetimes' own is right on the diagonal alone."""
+        values = self.params_.to_numpy(float)
+        of_logarithms = np.linalg.inv(make_positive(self._hessian_)) / self.data["weights"].sum()
+        names = self.params_.index
+        return pd.DataFrame(np.outer(values, values) * of_logarithms, index=names, columns=names)
 
-    def probability_of_purchase_within(
-        self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
-    ) -> Floats:
-        """P(at least one purchase within t)."""
-
-    def conditional_expected_number_of_purchases_up_to_time(
-        self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
-    ) -> Floats:
-        """Expected purchases within t."""
+    def _note_errors(self) -> None:
+        self.variance_matrix_ = self._compute_variance_matrix()
+        self.standard_errors_ = self._compute_standard_errors()
+        self.confidence_intervals_ = self._compute_confidence_intervals()
 
 
-@dataclass(frozen=True)
-class PurchaseModel:
-    """A fitted model that speaks days.
+def fit(fitter: Any, grouped: pd.DataFrame, days_per_unit: float, **columns: ArrayLike) -> Any:
+    """Fit any fitter to grouped histories.
 
-    Parameters
-    ----------
-    name : str
-        As it stands in tables (``mbg_nbd``).
-    fitter : Fitter
-        The fitted model, in its own unit.
-    days_per_unit : float
-        Days in one unit of the fitter's time.
+    Raises
+    ------
+    NothingToDo
+        If too few bought twice to tell one model from another, or the fit finds no optimum.
     """
-
-    name: str
-    fitter: Any
-    days_per_unit: float
-
-    def p_alive(self, histories: pd.DataFrame) -> Floats:
-        """Probability of being a customer still.
-
-        Parameters
-        ----------
-        histories : DataFrame
-            Columns frequency (repeat purchase days), recency, T (days).
-
-        Returns
-        -------
-        ndarray
-            One probability a row.
-        """
-        alive: Floats = self.fitter.conditional_probability_alive(*self._scaled(histories))
-        return alive
-
-    def p_buy(self, histories: pd.DataFrame, days: ArrayLike) -> Floats:
-        """Probability of a purchase within the days (one number, or one a row)."""
-        within: Floats = self.fitter.probability_of_purchase_within(
-            np.asarray(days, float) / self.days_per_unit, *self._scaled(histories)
+    repeat_buyers = int(grouped.loc[grouped["frequency"] > 0, "weights"].sum())
+    if repeat_buyers < MIN_REPEAT_BUYERS:
+        raise NothingToDo(
+            f"{repeat_buyers} customers bought on two days or more; a purchase model needs at least "
+            f"{MIN_REPEAT_BUYERS} of them."
         )
-        return within
+    try:
+        with undisturbed():
+            return fitter.fit(
+                grouped["frequency"].to_numpy(),
+                grouped["recency"].to_numpy(float) / days_per_unit,
+                grouped["T"].to_numpy(float) / days_per_unit,
+                weights=grouped["weights"].to_numpy(),
+                **columns,
+            )
+    except (ConvergenceError, np.linalg.LinAlgError):
+        raise NothingToDo(
+            f"{type(fitter).__name__} found no optimum on {int(grouped['weights'].sum())} customers: "
+            "too few of them bought again, or their history is too short."
+        ) from None
 
-    def expected_purchases(self, histories: pd.DataFrame, days: ArrayLike) -> Floats:
-        """Expected purchase days within the days."""
-        expected: Floats = self.fitter.conditional_expected_number_of_purchases_up_to_time(
-            np.asarray(days, float) / self.days_per_unit, *self._scaled(histories)
-        )
-        return expected
 
-    def _scaled(self, histories: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
-        frequency = histories["frequency"].to_numpy(float)
-        recency = histories["recency"].to_numpy(float) / self.days_per_unit
-        age = histories["T"].to_numpy(float) / self.days_per_unit
-        return frequency, recency, age
-
-
-class _BetaGeometric:
+class _BetaGeometric(FitterBase):
     """What BG/NBD and MBG/NBD share: they differ in whether a customer may leave before the first repeat.
 
     References
@@ -142,16 +106,20 @@ class _BetaGeometric:
     """
 
     _kept_chances: int  # purchases that offered no chance to leave: 1 in BG/NBD (the first), 0 in MBG/NBD
-    params_: pd.Series
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
         """Fit as lifetimes does, and note the literature's log-likelihood as `log_likelihood_`."""
-        super().fit(*args, **kwargs)  # type: ignore[misc]  # the lifetimes fitter it is mixed into
-        data, scale = self.data, self._scale  # type: ignore[attr-defined]  # set by that fit
-        nll = self._negative_log_likelihood_  # type: ignore[attr-defined]
-        gaps = (data["weights"] * data["frequency"]).sum()
-        self.log_likelihood_ = float(-data["weights"].sum() * nll + gaps * np.log(scale))
+        super().fit(*args, **kwargs)
+        customers, gaps = self.data["weights"].sum(), (self.data["weights"] * self.data["frequency"]).sum()
+        self.log_likelihood_ = float(-customers * self._negative_log_likelihood_ + gaps * np.log(self._scale))
         return self
+
+    def _fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Once more within bounds where lifetimes finds no optimum: hardly anybody leaves, and a or b drifts off."""
+        try:
+            return super()._fit(*args, **kwargs)
+        except ConvergenceError:
+            return super()._fit(*args, **kwargs | {"bounds": [(-_LOG_BOUND, _LOG_BOUND)] * 4})
 
     def conditional_probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """P(alive | frequency, recency, T)."""
@@ -160,7 +128,8 @@ class _BetaGeometric:
         with np.errstate(divide="ignore", invalid="ignore"):
             log_odds = np.log(a / (b + x - self._kept_chances)) + (r + x) * np.log((alpha + age) / (alpha + t_x))
         log_odds = np.where(x < self._kept_chances, -np.inf, log_odds)
-        return expit(-log_odds)
+        alive: Floats = expit(-log_odds)
+        return alive
 
     def probability_of_purchase_within(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
@@ -168,8 +137,9 @@ class _BetaGeometric:
         """P(at least one purchase within t | frequency, recency, T)."""
         r, alpha = self.params_[["r", "alpha"]]
         horizon, x, age = _arrays(t, frequency, T)
-        silent = -np.expm1((r + x) * np.log1p(-horizon / (alpha + age + horizon)))
-        return self.conditional_probability_alive(frequency, recency, T) * silent
+        sooner = -np.expm1((r + x) * np.log1p(-horizon / (alpha + age + horizon)))
+        buys: Floats = self.conditional_probability_alive(frequency, recency, T) * sooner
+        return buys
 
     def conditional_expected_number_of_purchases_up_to_time(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
@@ -186,8 +156,9 @@ class _BetaGeometric:
         lost = ~np.isfinite(if_alive)
         if lost.any():
             n, b_after, turns = np.broadcast_arrays(r + x, c + 1 - a, horizon / (alpha + age))
-            if_alive[lost] = _expected_over_dropout(n[lost], a, b_after[lost], turns[lost])
-        return self.conditional_probability_alive(frequency, recency, T) * if_alive
+            if_alive[lost] = expected_over_dropout(n[lost], a, b_after[lost], turns[lost])
+        expected: Floats = self.conditional_probability_alive(frequency, recency, T) * if_alive
+        return expected
 
 
 class BgNbd(_BetaGeometric, BetaGeoFitter):  # type: ignore[misc]  # lifetimes is untyped
@@ -202,7 +173,7 @@ class MbgNbd(_BetaGeometric, ModifiedBetaGeoFitter):  # type: ignore[misc]  # li
     _kept_chances = 0
 
 
-class ParetoNbd(ParetoNBDFitter):  # type: ignore[misc]  # lifetimes is untyped
+class ParetoNbd(FitterBase, ParetoNBDFitter):  # type: ignore[misc]  # lifetimes is untyped
     """Pareto/NBD: Poisson purchases, exponential lifetime; integrals by quadrature, so that none is nan.
 
     References
@@ -225,9 +196,7 @@ class ParetoNbd(ParetoNBDFitter):  # type: ignore[misc]  # lifetimes is untyped
         at = np.log(self.params_.to_numpy(float))
         self.log_likelihood_ = -float(weights.sum()) * mean_nll(at)
         self._hessian_ = numeric_hessian(mean_nll, at)
-        self.variance_matrix_ = self._compute_variance_matrix()
-        self.standard_errors_ = self._compute_standard_errors()
-        self.confidence_intervals_ = self._compute_confidence_intervals()
+        self._note_errors()
         return self
 
     @staticmethod
@@ -235,8 +204,9 @@ class ParetoNbd(ParetoNBDFitter):  # type: ignore[misc]  # lifetimes is untyped
         r, alpha, s, beta = params
         x, t_x, age = _arrays(freq, rec, T)
         scale = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta)
-        left: Floats = np.log(s) + _log_integral(r + x, alpha, s + 1, beta, t_x, age)
-        return scale + np.logaddexp(-(r + x) * np.log(alpha + age) - s * np.log(beta + age), left)
+        left: Floats = np.log(s) + log_integral(r + x, alpha, s + 1, beta, t_x, age)
+        each: Floats = scale + np.logaddexp(-(r + x) * np.log(alpha + age) - s * np.log(beta + age), left)
+        return each
 
     @staticmethod
     def _negative_log_likelihood(
@@ -252,8 +222,9 @@ class ParetoNbd(ParetoNBDFitter):  # type: ignore[misc]  # lifetimes is untyped
         r, alpha, s, beta = self.params_[["r", "alpha", "s", "beta"]]
         x, t_x, age = _arrays(frequency, recency, T)
         alive = -(r + x) * np.log(alpha + age) - s * np.log(beta + age)
-        left: Floats = np.log(s) + _log_integral(r + x, alpha, s + 1, beta, t_x, age)
-        return expit(alive - left)
+        left: Floats = np.log(s) + log_integral(r + x, alpha, s + 1, beta, t_x, age)
+        probability: Floats = expit(alive - left)
+        return probability
 
     def probability_of_purchase_within(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
@@ -262,8 +233,11 @@ class ParetoNbd(ParetoNBDFitter):  # type: ignore[misc]  # lifetimes is untyped
         r, alpha, s, beta = self.params_[["r", "alpha", "s", "beta"]]
         horizon, x, age = _arrays(t, frequency, T)
         alive = -(r + x) * np.log(alpha + age) - s * np.log(beta + age)
-        buys = np.log(r + x) + _log_integral(r + x + 1, alpha, s, beta, age, age + horizon)
-        return self.conditional_probability_alive(frequency, recency, T) * np.exp(np.minimum(buys - alive, 0.0))
+        buys = np.log(r + x) + log_integral(r + x + 1, alpha, s, beta, age, age + horizon)
+        probability: Floats = self.conditional_probability_alive(frequency, recency, T) * np.exp(
+            np.minimum(buys - alive, 0.0)
+        )
+        return probability
 
     def conditional_expected_number_of_purchases_up_to_time(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
@@ -274,10 +248,11 @@ class ParetoNbd(ParetoNBDFitter):  # type: ignore[misc]  # lifetimes is untyped
         s_less_one = s - 1 if abs(s - 1) > 1e-6 else 1e-6
         lived = -np.expm1(-s_less_one * np.log1p(horizon / (beta + age))) / s_less_one
         alive = self.conditional_probability_alive(frequency, recency, T)
-        return alive * (r + x) * (beta + age) / (alpha + age) * lived
+        expected: Floats = alive * (r + x) * (beta + age) / (alpha + age) * lived
+        return expected
 
 
-class GammaGamma(GammaGammaFitter):  # type: ignore[misc]  # lifetimes is untyped
+class GammaGamma(FitterBase, GammaGammaFitter):  # type: ignore[misc]  # lifetimes is untyped
     """Gamma-Gamma model of the amount of a purchase day.
 
     References
@@ -342,152 +317,5 @@ def fit_gamma_gamma(repeat_buyers: pd.DataFrame) -> GammaGamma:
         raise NothingToDo("The Gamma-Gamma model found no optimum for these amounts.") from None
 
 
-def tabulate_parameters(fits: Mapping[str, Fitter | GammaGamma], days_per_unit: float) -> pa.Table:
-    """The parameters of fits as rows of table `model_parameters`.
-
-    Parameters
-    ----------
-    fits : mapping of str to fitter
-        The model's name in the table -> what has `params_`, `standard_errors_` and `variance_matrix_`.
-    days_per_unit : float
-        Kept as a parameter of each model of time, so that its fit can be used again.
-
-    Returns
-    -------
-    pyarrow.Table
-        Columns model, parameter, value, standard_error, covariance (parameter -> covariance).
-    """
-    rows = [
-        (name, parameter, value, fitter.standard_errors_[parameter], list(fitter.variance_matrix_.loc[parameter].items()))
-        for name, fitter in fits.items()
-        for parameter, value in fitter.params_.items()
-    ]
-    rows += [
-        (name, "days_per_unit", days_per_unit, None, None)
-        for name, fitter in fits.items()
-        if not isinstance(fitter, GammaGamma)
-    ]
-    schema = {
-        "model": pa.string(),
-        "parameter": pa.string(),
-        "value": pa.float64(),
-        "standard_error": pa.float64(),
-        "covariance": pa.map_(pa.string(), pa.float64()),
-    }
-    columns = zip(*rows, strict=True)
-    return pa.table([pa.array(column, kind) for column, kind in zip(columns, schema.values(), strict=True)], list(schema))
-
-
-def numeric_hessian(function: Callable[[Floats], float], at: Floats, step: float = 1e-4) -> Floats:
-    """Second derivatives of a function of few parameters, by central differences."""
-    size = len(at)
-    steps = np.eye(size) * step
-    hessian = np.empty((size, size))
-    for i in range(size):
-        for j in range(i + 1):
-            corners = [function(at + p * steps[i] + q * steps[j]) * p * q for p in (1, -1) for q in (1, -1)]
-            hessian[i, j] = hessian[j, i] = sum(corners) / (4 * step**2)
-    return hessian
-
-
 def _arrays(*values: ArrayLike) -> list[Floats]:
     return [np.atleast_1d(np.asarray(value, float)) for value in values]
-
-
-def _expected_over_dropout(n: Floats, a: float, b: Floats, turns: Floats) -> Floats:
-    """Expected purchases of one alive, as the mean of (1 - (1 + p turns)^-n) / p over p ~ Beta(a, b).
-
-    A double-exponential rule over the logit of p, centred on its mode.
-    """
-    centre, width = np.log(a / b), np.minimum(np.sqrt(1 / a + 1 / b), 1.0)
-    steps = np.arcsinh(_NEGLIGIBLE / np.minimum(np.minimum(a, b), 1) / width)[:, None] * np.linspace(-1, 1, 401)
-    logit = centre[:, None] + width[:, None] * np.sinh(steps)
-    p = expit(logit)
-    log_density = a * -np.logaddexp(0, -logit) - b[:, None] * np.logaddexp(0, logit) - betaln(a, b)[:, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        purchases = -np.expm1(-n[:, None] * np.log1p(p * turns[:, None])) / p
-    purchases = np.where(p > 1e-300, purchases, (n * turns)[:, None])
-    jacobian = width[:, None] * np.cosh(steps) * (steps[:, 1] - steps[:, 0])[:, None]
-    expected: Floats = (np.exp(log_density) * purchases * jacobian).sum(axis=1)
-    return expected
-
-
-def _log_integral(p: Floats, alpha: float, q: float, beta: float, start: Floats, end: Floats) -> Floats:
-    """Logarithm of the integral of (alpha + y)^-p (beta + y)^-q from start to end, by Gauss-Legendre.
-
-    The integrand falls steadily; it is cut where it is negligible, and taken over the logarithm of
-    the time since the smaller of the two origins, in which both of its factors are smooth.
-    """
-    end = np.minimum(end, (alpha + start) * np.exp(np.minimum(_NEGLIGIBLE / p, 700)) - alpha)
-    end = np.minimum(end, (beta + start) * np.exp(min(_NEGLIGIBLE / q, 700)) - beta)
-    origin = min(alpha, beta)
-    width = np.log1p((end - start) / (origin + start))
-    w = width[:, None] * (1 + _NODES) / 2
-    y = np.expm1(w) * (origin + start)[:, None]
-    falling = (
-        w
-        - p[:, None] * np.log1p(y / (alpha + start)[:, None])
-        - q * np.log1p(y / (beta + start)[:, None])
-    )
-    with np.errstate(divide="ignore"):
-        inner = np.log((np.exp(falling) * _NODE_WEIGHTS).sum(axis=1) * width / 2)
-    return inner + np.log(origin + start) - p * np.log(alpha + start) - q * np.log(beta + start)
-
-
-def group_histories(histories: pd.DataFrame, days_per_group: int | None = None) -> pd.DataFrame:
-    """Gather customers of equal history: the sufficient statistics of every model here.
-
-    Parameters
-    ----------
-    histories : DataFrame
-        Columns frequency, recency, T (days) and, if rhythm models are to be fitted, sum_log_itt.
-    days_per_group : int, optional
-        1 loses nothing; 7 rounds recency and T to weeks, which moves no parameter by more than about 1 %.
-        Absent: 1 up to 100,000 customers, 7 above.
-
-    Returns
-    -------
-    DataFrame
-        Columns frequency, recency, T (days), weights (customers) and sum_log_itt (summed), by history.
-    """
-    if days_per_group is None:
-        days_per_group = 1 if len(histories) <= _ROUNDED_FROM else 7
-    rounded = histories[["recency", "T"]].astype("int64")
-    if days_per_group > 1:
-        rounded = (rounded + days_per_group // 2) // days_per_group * days_per_group
-    grouped = rounded.assign(
-        frequency=histories["frequency"].astype("int64"),
-        weights=1,
-        sum_log_itt=histories["sum_log_itt"].fillna(0.0) if "sum_log_itt" in histories else 0.0,
-    )
-    return grouped.groupby(["frequency", "recency", "T"], as_index=False)[["weights", "sum_log_itt"]].sum()
-
-
-def fit(fitter: Any, grouped: pd.DataFrame, days_per_unit: float, **columns: ArrayLike) -> Any:
-    """Fit any fitter to grouped histories.
-
-    Raises
-    ------
-    NothingToDo
-        If too few bought twice to tell one model from another, or the fit finds no optimum.
-    """
-    repeat_buyers = int(grouped.loc[grouped["frequency"] > 0, "weights"].sum())
-    if repeat_buyers < MIN_REPEAT_BUYERS:
-        raise NothingToDo(
-            f"{repeat_buyers} customers bought on two days or more; a purchase model needs at least "
-            f"{MIN_REPEAT_BUYERS} of them."
-        )
-    try:
-        with undisturbed():
-            return fitter.fit(
-                grouped["frequency"].to_numpy(),
-                grouped["recency"].to_numpy(float) / days_per_unit,
-                grouped["T"].to_numpy(float) / days_per_unit,
-                weights=grouped["weights"].to_numpy(),
-                **columns,
-            )
-    except (ConvergenceError, np.linalg.LinAlgError):
-        raise NothingToDo(
-            f"{type(fitter).__name__} found no optimum on {int(grouped['weights'].sum())} customers: "
-            "too few of them bought again, or their history is too short."
-        ) from None

@@ -15,7 +15,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
-from crmlib.behaviour.btyd import Floats, PurchaseModel, group_histories, train_btyd
+from crmlib.behaviour.btyd import train_btyd
+from crmlib.behaviour.histories import PurchaseModel, group_histories
+from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.rhythm import train_rhythm
 
 #: Models that compete, by name, each trained on grouped histories and days per unit.
@@ -174,7 +176,8 @@ def calibrate(
 
 
 def _days_since(histories: pd.DataFrame) -> Floats:
-    return histories["T"].to_numpy(float) - histories["recency"].to_numpy(float)
+    days: Floats = histories["T"].to_numpy(float) - histories["recency"].to_numpy(float)
+    return days
 
 
 def _regressors(p: Floats, histories: pd.DataFrame) -> Floats:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlib.behaviour.btyd import Floats
 from crmlib.behaviour.churn import CalibratedModel
+from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.rhythm import RhythmFitter, as_rhythm
 from crmlib.engine import Engine
 from crmlib.params import StageSettings
@@ -44,6 +44,7 @@ def assign_lifecycle(
     as_of_date: date,
     stages: StageSettings,
     prospects: pd.DataFrame | None = None,
+    base: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Give every customer a stage and a window for the next purchase.
 
@@ -58,13 +59,16 @@ def assign_lifecycle(
         Cut-offs.
     prospects : DataFrame, optional
         Column customer_id: customers without a purchase.
+    base : DataFrame, optional
+        Table `lifecycle` of an earlier run, for customers whom the last purchase found in the stage they are in.
 
     Returns
     -------
     DataFrame
-        Table `lifecycle`: customer_id, stage, since, overdue_percentile (share of the customer's gaps that
+        Table `lifecycle`: customer_id, stage, since (looking back to the last purchase, and beyond it by `base`),
+        overdue_percentile (share of the customer's gaps that
         would have ended by now), next_purchase_from/median/to (if still a customer: 10 %, 50 %, 90 %; empty
-        beyond ten years), previous_stage.
+        beyond ten years), previous_stage (empty where the last purchase only renewed the stage).
     """
     judge = _Judge(summary, model, stages)
     now = judge.stage(judge.age)
@@ -75,16 +79,17 @@ def assign_lifecycle(
         {
             "customer_id": summary["customer_id"],
             "stage": now,
-            "since": since.dt.date,
+            "since": since,
             "overdue_percentile": judge.overdue(judge.age),
             "previous_stage": _find_previous(judge, entered),
         }
     )
+    found = _carry_over(found, base)
     for name, quantile in zip(("from", "median", "to"), WINDOW, strict=True):
         days = judge.next_purchase(quantile)
         days = np.floor(days) + 1 if name == "from" else np.maximum(np.ceil(days), 1)
         within = pd.Series(np.where(days <= _FARTHEST_DAYS, days, np.nan), index=summary.index)
-        found[f"next_purchase_{name}"] = (pd.Timestamp(as_of_date) + pd.to_timedelta(within, unit="D")).dt.date
+        found[f"next_purchase_{name}"] = pd.Timestamp(as_of_date) + pd.to_timedelta(within, unit="D")
     if prospects is None or prospects.empty:
         return found
     return pd.concat([found, prospects[["customer_id"]].assign(stage="prospect")], ignore_index=True)
@@ -101,8 +106,9 @@ class _Judge:
         self.recency = summary["recency"].to_numpy(float)
         self.age = summary["T"].to_numpy(float)
         previous = pd.to_datetime(summary["previous_purchase_date"]) - pd.to_datetime(summary["first_purchase_date"])
-        self.previous_recency = previous.dt.days.fillna(0).to_numpy(float)
-        closed = self._overdue(np.maximum(self.frequency - 1, 0), self.previous_recency, self.recency)
+        self.previous_recency = previous.dt.days.fillna(0).to_numpy().astype(np.float64)
+        before: Floats = np.maximum(self.frequency - 1.0, np.zeros_like(self.frequency))
+        closed = self._overdue(before, self.previous_recency, self.recency)
         self.returned_late = (closed >= stages.at_risk) & (self.frequency > 0)
 
     def stage(self, age: Floats) -> NDArray[np.str_]:
@@ -140,19 +146,21 @@ class _Judge:
 
     def _name(self, histories: pd.DataFrame, reactivated: NDArray[np.bool_]) -> NDArray[np.str_]:
         cut = self.stages
-        overdue = self._overdue(*(histories[name].to_numpy(float) for name in ("frequency", "recency", "T")))
+        frequency, recency, age = (histories[name].to_numpy(float) for name in ("frequency", "recency", "T"))
+        overdue = self._overdue(frequency, recency, age)
         chances = self.model.p_buy(histories)
         gone = 1 - chances[max(chances)]
-        rules = {
+        rules: dict[str, NDArray[np.bool_]] = {
             "reactivated": reactivated,
-            "new": (histories["frequency"] == 0) & (overdue < cut.late) & (histories["T"] <= NEW_DAYS),
+            "new": (frequency == 0) & (overdue < cut.late) & (age <= NEW_DAYS),
             "lost": gone >= cut.lost,
             "dormant": gone >= cut.dormant,
             "at_risk": (overdue >= cut.at_risk) | (self.model.model.p_alive(histories) < cut.at_risk_p_alive),
             "late": overdue >= cut.late,
             "due": overdue >= cut.due,
         }
-        return np.select(list(rules.values()), list(rules), default="on_rhythm")
+        named: NDArray[np.str_] = np.select(list(rules.values()), [np.array(name) for name in rules], "on_rhythm")
+        return named
 
 
 def _find_entry(judge: _Judge, now: NDArray[np.str_]) -> Floats:
@@ -172,3 +180,16 @@ def _find_previous(judge: _Judge, entered: Floats) -> NDArray[np.str_]:
     """The stage on the day before today's stage was entered."""
     with_this_history = judge.stage(np.maximum(entered - 1, judge.recency))
     return np.where(entered > judge.recency, with_this_history, judge.previous_stage())
+
+
+def _carry_over(found: pd.DataFrame, base: pd.DataFrame | None) -> pd.DataFrame:
+    """Where the last purchase only renewed a stage, take its entry from the base, if it is the same stage there."""
+    renewed = found["previous_stage"] == found["stage"]
+    found["previous_stage"] = found["previous_stage"].where(~renewed, None)
+    if base is None:
+        return found
+    known = found[["customer_id"]].merge(base, on="customer_id", how="left")
+    carried = renewed & (known["stage"] == found["stage"]) & known["since"].notna()
+    found["since"] = found["since"].where(~carried, pd.to_datetime(known["since"]))
+    found["previous_stage"] = found["previous_stage"].where(~carried, known["previous_stage"])
+    return found

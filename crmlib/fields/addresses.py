@@ -10,6 +10,7 @@ from crmlib.fields.reference import read_rows
 from crmlib.fields.text import PARTICLES, capitalise_words, fold_text, tidy_spaces
 
 LONGEST_ADDRESS = 300
+_EDGES = " ,.;-"
 
 _NUMBER = re.compile(
     r"[\s,]+(?:(?:n[º°o]?|num(?:ero)?|nr|no|número)\b[.\s]*|#\s*)?"
@@ -62,16 +63,16 @@ def normalise_address(
         Type written out in lower case (``avenida`` for Avda.), name in its usual capitals, number and unit
         in upper case. Valid when street and number are there.
     """
-    line = tidy_spaces((street or address_line or "")[:LONGEST_ADDRESS])
-    kind, name = _part_type(line)
+    line = tidy_spaces((street or address_line or "")[:LONGEST_ADDRESS]).strip(_EDGES)
+    kind = _find_type(street_type)
+    kind, name = _take_leading_type(kind, line)
     number, rest = _tidy_number(house_number), unit
     if not number:
-        name, number, after = _part_number(name)
+        name, number, after = _take_number(name, may_lead=not kind)
         rest = unit or after
-    kind = _street_types().get(fold_text(street_type), fold_text(street_type)) or kind
-    name = capitalise_words(name.strip(" ,.;-"))
-    if not any(map(str.isalpha, name)):
-        name = ""
+        kind, name = _take_leading_type(kind, name)
+    kind = kind or _street_types("after").get(fold_text(name.rpartition(" ")[2]) if " " in name else "", "")
+    name = capitalise_words(name) if any(map(str.isalpha, name)) else ""
     return Address(
         kind or None,
         name or None,
@@ -111,33 +112,39 @@ def check_postcode_province(postcode: str | None, province: str | None, country:
     return told == named
 
 
-def _part_type(line: str) -> tuple[str, str]:
-    spaced = _GLUED_TYPE.sub(lambda match: match[1] + " ", line)
-    first, _, rest = spaced.partition(" ")
-    kind = _street_types().get(fold_text(first))
-    if kind and rest.strip():
-        return kind, rest.strip()
-    last = fold_text(line.rpartition(" ")[2])
-    ending = _street_types().get(last)
-    return (ending if ending and " " in line else ""), line
+def _find_type(street_type: str | None) -> str:
+    folded = fold_text(street_type)
+    return _street_types("before").get(folded) or _street_types("after").get(folded) or folded
 
 
-def _part_number(name: str) -> tuple[str, str, str]:
+def _take_leading_type(kind: str, line: str) -> tuple[str, str]:
+    """Take the type off the front of a line, as often as it stands there, unless another type is known."""
+    name = line
+    while True:
+        spaced = _GLUED_TYPE.sub(lambda match: match[1] + " ", name)
+        first, _, rest = spaced.partition(" ")
+        found = _street_types("before").get(fold_text(first))
+        if not found or not rest.strip(_EDGES) or (kind and kind != found):
+            return kind, name
+        kind, name = found, rest.strip(_EDGES)
+
+
+def _take_number(name: str, may_lead: bool) -> tuple[str, str, str]:
     """Name, number and what follows it; a number before ``de`` belongs to the name (Calle 25 de Julio)."""
-    leading = _LEADING_NUMBER.match(name)
+    leading = _LEADING_NUMBER.match(name) if may_lead else None
     if leading and not re.match(r"de\b", leading["street"], re.IGNORECASE):
-        return leading["street"], leading["number"].upper(), ""
+        return leading["street"].strip(_EDGES), _tidy_number(leading["number"]), ""
     for found in _NUMBER.finditer(name):
         if not re.match(r"\s+de\b", found["after"] or "", re.IGNORECASE):
-            return name[: found.start()], _tidy_number(found["number"]), found["after"] or ""
+            return name[: found.start()].strip(_EDGES), _tidy_number(found["number"]), found["after"] or ""
     return name, "", ""
 
 
 def _tidy_number(number: str | None) -> str:
-    text = tidy_spaces(number).upper().strip(" ,.;-")
-    if text in {"S/N", "SN", "S N", "0", ""}:
-        return "S/N" if text.startswith("S") else ""
-    return re.sub(r"^(?:N[º°O]?|NUM|NR)[.\s]*(?=\d)", "", re.sub(r"\s+", "", text))
+    text = re.sub(r"\s+", "", number or "").upper().strip(_EDGES)
+    if text in {"S/N", "SN"}:
+        return "S/N"
+    return re.sub(r"^(?:N[º°O]?|NUM|NR)\.?(?=\d)", "", text)
 
 
 def _tidy_unit(unit: str | None) -> str | None:
@@ -147,14 +154,16 @@ def _tidy_unit(unit: str | None) -> str | None:
 
 def _find_street_key(name: str) -> str | None:
     words = [word for word in fold_text(name).split() if word not in PARTICLES]
-    if len(words) > 1 and words[-1] in _street_types():
+    if len(words) > 1 and words[-1] in _street_types("after"):
         words = words[:-1]
     return " ".join(words) or None
 
 
 @cache
-def _street_types() -> dict[str, str]:
-    return {fold_text(row["abbreviation"]): row["street_type"] for row in read_rows("street_types.csv")}
+def _street_types(position: str) -> dict[str, str]:
+    """Types that stand before the name (Calle Mayor), or after it (High Street)."""
+    rows = read_rows("street_types.csv")
+    return {fold_text(row["abbreviation"]): row["street_type"] for row in rows if row["position"] == position}
 
 
 @cache

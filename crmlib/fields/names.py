@@ -17,10 +17,8 @@ _fold_word = lru_cache(maxsize=65_536)(fold_text)
 
 _TITLES = read_words("title")
 _NO_NAME = read_words("no_name")
-_COMPANY_FORM = re.compile(
-    r"[\s,](s\.?\s?l\.?(\s?[ulp]\.?)?|s\.\s?a\.?(\s?u\.?)?|s\s?a(\s?u)?|s\.?\s?c\.?(\s?p\.?)?|c\.?\s?b\.?|s\.?\s?coop\.?|"
-    r"gmbh|ltd\.?|llc|inc\.?|s\.?r\.?l\.?|s\.?p\.?a\.?|lda\.?|ltda\.?|b\.?v\.?|sarl|sas)\s*$",
-    re.IGNORECASE,
+_COMPANY_FORMS = re.compile(
+    r" (s ?l ?[ulp]?|s ?a ?u?|s ?c ?p?|c ?b|s ?coop|gmbh|ltd|llc|inc|s ?r ?l|s ?p ?a|lda|ltda|b ?v|sarl|sas)$"
 )
 _COMPANY_WORDS = read_words("company")
 
@@ -68,15 +66,22 @@ def normalise_name(
         second = _tidy_part(surname_2, "surname")
         if given and not first and not second and _holds_surname(given):
             given, first, second = _part_name(given_name or "")
-        elif first and not second:
-            first, second = _part_surnames(_group_particles(first.split()))
+        elif bool(first) != bool(second):
+            first, second = _part_surnames(_group_particles((first or second).split()))
     else:
         given, first, second = _part_name(full_name or "")
+    given, first, second = (part if _is_name(part) else "" for part in (given, first, second))
     if not first:
         first, second = second, ""
     kind = "person" if given or first else None
-    shown = (capitalise_words(part) or None for part in (given, first, second))
-    return Name(*shown, None, kind, _is_written_out(given) and _is_written_out(first))
+    return Name(
+        capitalise_words(given) or None,
+        capitalise_words(first) or None,
+        capitalise_words(second) or None,
+        None,
+        kind,
+        _is_written_out(given) and _is_written_out(first),
+    )
 
 
 def fold_name(part: str | None) -> str | None:
@@ -157,20 +162,28 @@ def _resolve_nickname(name: str) -> frozenset[str]:
 
 
 def _is_company(whole: str) -> bool:
-    return bool(_COMPANY_FORM.search(whole)) or not _COMPANY_WORDS.isdisjoint(fold_text(whole).split())
+    folded = fold_text(whole)
+    if not _COMPANY_WORDS.isdisjoint(folded.split()):
+        return True
+    return bool(_COMPANY_FORMS.search(folded)) and whole[-3:].isascii()
 
 
 def _tidy_part(part: str | None, kind: str) -> str:
-    words = re.sub(r"[^\w'’`´ªº-]+", " ", tidy_spaces(part).replace(".ª", "ª")).split()
-    while words and _fold_word(words[0]) in _TITLES and len(words) > 1:
-        words = words[1:]
-    folded = [_fold_word(word) for word in words]
-    if not any(character.isalpha() for word in folded for character in word) or set(folded) <= _NO_NAME:
-        return ""
+    """Words of a given name, of a surname or of a whole name, without punctuation, titles and abbreviations."""
     written = _abbreviations(kind)
-    spelled = [written.get(fold, word) for fold, word in zip(folded, words, strict=True)]
     edges = "-'’`´" if kind == "whole" else "-'’`´ªº"
-    return " ".join(word.strip(edges) for word in spelled if word.strip(edges))
+    found = re.sub(r"[^\w'’`´ªº-]+", " ", tidy_spaces(part).replace(".ª", "ª")).split()
+    words = [written.get(_fold_word(word), word.strip(edges)) for word in found]
+    words = [word for word in words if any(map(str.isalpha, word))]
+    while kind != "surname" and len(words) > 1 and _fold_word(words[0]) in _TITLES:
+        words = words[1:]
+    return " ".join(words) if _is_name(" ".join(words)) else ""
+
+
+def _is_name(part: str) -> bool:
+    """Whether there are letters, and other words than those people write where they have no name."""
+    words = [_fold_word(word) for word in part.split()]
+    return any(map(str.isalpha, part)) and not _NO_NAME.issuperset(words) and " ".join(words) not in _NO_NAME
 
 
 def _group_particles(words: list[str]) -> list[str]:
@@ -241,6 +254,6 @@ def _may_be_given(word: str) -> bool:
     return word in _given_names() or word in _nicknames() or word in _abbreviations("given")
 
 
-def _is_written_out(part: str | None) -> bool:
+def _is_written_out(part: str) -> bool:
     letters = fold_text(part)
     return sum(character.isalpha() for character in letters) > 1 and not any(map(str.isdigit, letters))

@@ -41,8 +41,8 @@ def normalise_phone(value: str | None, region: str) -> Phone:
     Returns
     -------
     Phone
-        Not valid where no such number can exist, or where it is a filler (the same digit, or digits in
-        sequence); then `e164` holds what could be read, or None.
+        Not valid where no such number can exist (then `e164` is None), or where it is a filler (the same digit,
+        or digits in sequence).
     """
     text = (value or "")[:LONGEST_PHONE]
     if sum(map(str.isdigit, text)) < 5:
@@ -63,9 +63,9 @@ def _read_one(text: str, region: str) -> Phone:
     except NumberParseException:
         return Phone(None, None, False)
     number.extension = None
-    e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if not phonenumbers.is_valid_number(number):
-        return Phone(e164, None, False)
+        return Phone(None, None, False)
+    e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     national = phonenumbers.national_significant_number(number)
     filler = bool(_RUN.search(national)) or national in _STAIRS
     return Phone(e164, _KINDS.get(phonenumbers.number_type(number), "other"), not filler)

@@ -32,6 +32,8 @@ def fold_text(value: str | None) -> str:
     if not value:
         return ""
     lowered = _APOSTROPHES.sub("", value.casefold())
+    if lowered.isascii():
+        return _NOT_WORD.sub(" ", lowered).strip()
     split = unicodedata.normalize("NFKD", lowered)
     plain = "".join(letter for letter in split if not unicodedata.combining(letter))
     return _NOT_WORD.sub(" ", plain.casefold().translate(_BASE_LETTERS)).strip()

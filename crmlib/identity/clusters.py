@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from crmlib.engine import Engine
 
@@ -23,7 +23,7 @@ def cluster_records(engine: Engine, match_threshold: float) -> pd.DataFrame:
     ----------
     engine : Engine
         Holds ``linkage_records`` and ``decided_pairs``; gets ``clusters``: record_no, cluster (the smallest
-        record_no in it), match_probability (the strongest link that holds the record to its cluster; null if alone).
+        record_no in it), match_probability (of the weakest link that its cluster needs to hold together; NaN if alone).
     match_threshold : float
         Probability from which a pair links.
 
@@ -61,18 +61,19 @@ def cluster_records(engine: Engine, match_threshold: float) -> pd.DataFrame:
     alone = np.setdiff1d(np.flatnonzero(np.isin(component, doubtful)) + 1, np.fromiter(grouped, dtype=np.int64))
     cluster[alone - 1] = alone
     holding = links[cluster[links["l"] - 1] == cluster[links["r"] - 1]]
-    best = (
-        pd.concat(
-            [
-                holding[["l", "match_probability"]].rename(columns={"l": "record_no"}),
-                holding[["r", "match_probability"]].rename(columns={"r": "record_no"}),
-            ]
-        )
-        .groupby("record_no", as_index=False)["match_probability"]
-        .max()
+    table = pd.DataFrame(
+        {
+            "record_no": np.arange(1, records + 1),
+            "cluster": cluster,
+            "match_probability": find_weakest_needed(
+                cluster,
+                holding["l"].to_numpy() - 1,
+                holding["r"].to_numpy() - 1,
+                holding["match_probability"].to_numpy(),
+            ),
+        }
     )
-    table = pd.DataFrame({"record_no": np.arange(1, records + 1), "cluster": cluster})
-    engine.register("clusters", table.merge(best, on="record_no", how="left"))
+    engine.register("clusters", table)
     return pd.DataFrame(
         [
             {
@@ -89,6 +90,33 @@ def find_components(nodes: int, left: np.ndarray, right: np.ndarray) -> np.ndarr
     """Number the connected components of `nodes` records linked pairwise; one number per record."""
     graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(nodes, nodes))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def find_weakest_needed(
+    cluster: np.ndarray, left: np.ndarray, right: np.ndarray, probability: np.ndarray
+) -> np.ndarray:
+    """The weakest link without which a cluster would fall apart, when its strongest links are kept.
+
+    Parameters
+    ----------
+    cluster : array of int
+        Each record's cluster: the number, counted from 1, of its smallest record.
+    left, right : array of int
+        Records linked inside clusters, counted from 0.
+    probability : array of float
+        Of each link.
+
+    Returns
+    -------
+    array of float
+        For each record, the least probability in its cluster's maximum spanning tree; NaN where it is alone.
+    """
+    doubt = coo_array((2.0 - probability, (left, right)), shape=(len(cluster), len(cluster)))
+    tree = minimum_spanning_tree(doubt.tocsr()).tocoo()
+    weakest = np.full(len(cluster) + 1, np.inf)
+    np.minimum.at(weakest, cluster[tree.row], 2.0 - tree.data)
+    held = weakest[cluster]
+    return np.where(np.isfinite(held), held, np.nan)
 
 
 def join_groups(

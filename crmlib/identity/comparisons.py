@@ -95,13 +95,14 @@ COMPARISONS = (
             Level("same words, other fields", _SAME_WORDS, 0.02),
             Level(
                 "one of two given names",
-                "starts_with(given_key_l, given_key_r || ' ') OR starts_with(given_key_r, given_key_l || ' ')"
-                " OR ends_with(given_key_l, ' ' || given_key_r) OR ends_with(given_key_r, ' ' || given_key_l)",
+                "least(length(given_initials_l), length(given_initials_r)) = 1"
+                " AND list_has_any(given_words_l, given_words_r)",
                 0.06,
             ),
             Level(
                 "initial of it",
-                "least(length(given_key_l), length(given_key_r)) = 1 AND left(given_key_l, 1) = left(given_key_r, 1)",
+                "given_initials_l = given_initials_r AND (given_abbreviated_l OR given_abbreviated_r)"
+                " AND (list_has_any(given_words_l, given_words_r) OR length(given_initials_l) = 1)",
                 0.02,
             ),
             Level(
@@ -187,7 +188,12 @@ COMPARISONS = (
         (
             Level("the same mailbox", "mailbox_l = mailbox_r", 0.7),
             Level("same name, other provider", "email_local_l = email_local_r", 0.08),
-            Level("similar name", "jaro_winkler_similarity(email_local_l, email_local_r) >= 0.92", 0.04),
+            Level(
+                "mistyped name",
+                "levenshtein(mailbox_l, mailbox_r) <= 2 AND regexp_replace(mailbox_l, '[^0-9]', '', 'g')"
+                " = regexp_replace(mailbox_r, '[^0-9]', '', 'g')",
+                0.04,
+            ),
             Level("different", "ELSE", 0.18),
         ),
     ),

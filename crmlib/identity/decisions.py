@@ -7,11 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from crmlib.engine import Engine, Step, quote
-from crmlib.identity.linkage import LinkageModel
+from crmlib.identity.model import LinkageModel
 
 #: What a contradiction weighs (log2): more than any evidence for.
 CONTRADICTION = -40.0
 ROUNDS = 50
+#: Stands for no relatives at all, whose logarithm there is none of.
+SMALLEST_SHARE = 1e-60
 
 
 class PairShares(NamedTuple):
@@ -118,7 +120,8 @@ def decide_pairs(
     def is_same(name: str) -> str:
         return is_level(name, f"= {names.get(name)}")
 
-    same_id, other_given = is_level("national_id", "> 0"), is_level("given_name", "= 0")
+    same_id = is_level("national_id", "> 0")
+    other_birth, other_given = is_level("birth_date", "= 0"), is_level("given_name", "= 0")
     return engine.run(
         Step(
             "decided_pairs",
@@ -137,7 +140,7 @@ def decide_pairs(
             ),
             judged AS (
                 SELECT *,
-                       (ids_valid AND NOT ids_equal) OR ({is_level("birth_date", "= 0")} AND NOT ({same_id})) AS conflicting,
+                       (ids_valid AND NOT ids_equal) OR ({other_birth} AND NOT ({same_id})) AS conflicting,
                        $deterministic AND ids_valid AND ids_equal AND (
                            NOT ({other_given}) OR ({is_same("birth_date")} AND {is_same("surname_1")})
                        ) AS same_valid_id
@@ -152,14 +155,14 @@ def decide_pairs(
             SELECT source_l, source_record_id_l, source_r, source_record_id_r, record_no_l, record_no_r,
                    weight AS match_weight,
                    CASE WHEN same_valid_id THEN 1.0 ELSE 1.0 / (1.0 + 2.0 ** -weight) END AS match_probability,
-                   {", ".join(gammas)},
+                   {"".join(f"{gamma}, " for gamma in gammas)}
                    conflicting AND NOT same_valid_id AS contradicted,
                    CASE WHEN same_valid_id THEN 'deterministic' ELSE 'model' END AS decided_by
             FROM weighed
             """,
         ),
         prior_shift=float(np.log2(shares.matches / (1 - shares.matches) * (1 - model.prior) / model.prior)),
-        relatives_per_match=float(np.log2(max(shares.relatives, 1e-12) / shares.matches)),
+        relatives_per_match=float(np.log2(max(shares.relatives, SMALLEST_SHARE) / shares.matches)),
         deterministic=deterministic_national_id,
         contradiction=CONTRADICTION,
     )

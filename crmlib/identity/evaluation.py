@@ -18,7 +18,7 @@ COMPARED_CLUSTERS = Step(
 )
 
 
-def evaluate_identities(engine: Engine, identities: str, truth: str) -> pd.DataFrame:
+def evaluate_identities(engine: Engine, identities: str, truth: str | None) -> pd.DataFrame:
     """Judge the identities by the truth.
 
     Parameters
@@ -27,19 +27,22 @@ def evaluate_identities(engine: Engine, identities: str, truth: str) -> pd.DataF
         Holds `source_records`: other entities name no person that could be a duplicate.
     identities : str
         Table with source, source_record_id, customer_id.
-    truth : str
-        Table with source, source_record_id, person_id.
+    truth : str, optional
+        Table with source, source_record_id, person_id; without it there is nothing to tell.
 
     Returns
     -------
     pandas.DataFrame
         metric, value, n (cases behind it): precision, recall and F1 of the pairs inside the clusters
-        (``pair_…``), of whole clusters (``cluster_…``), and per record (``bcubed_…``).
+        (``pair_…``), of whole clusters (``cluster_…``), and per record (``bcubed_…``); and the share of the
+        truth's records that were there to be judged (``judged_share``).
 
     References
     ----------
     Bagga, A., Baldwin, B. (1998). Entity-based cross-document coreferencing using the vector space model (B-cubed).
     """
+    if truth is None:
+        return pd.DataFrame({"metric": [], "value": [], "n": []}).astype({"metric": "str", "n": "int64"})
     engine.run(
         Step(
             "judged_identities",
@@ -79,6 +82,8 @@ def evaluate_identities(engine: Engine, identities: str, truth: str) -> pd.DataF
         ("bcubed_recall", recall, counted["records"]),
         ("bcubed_f1", _f1(precision, recall), counted["records"]),
     ]
+    known = engine.row(f"SELECT count(*) AS n FROM {truth}")["n"]
+    rows.append(("judged_share", _share(counted["records"], known), known))
     return pd.DataFrame(rows, columns=["metric", "value", "n"]).astype({"n": "int64"})
 
 

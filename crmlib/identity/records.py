@@ -28,6 +28,9 @@ PREPARED_RECORDS = Step(
            n.kind,
            n.given_key,
            n.given_variants,
+           n.given_words,
+           n.given_initials,
+           n.given_abbreviated,
            n.given_common,
            n.given_block,
            n.surname_1_key,
@@ -117,11 +120,12 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
     -------
     str
         ``linkage_records``: record_no (dense, by source and source_record_id), source, source_record_id, kind,
-        given_key, given_variants, given_common, given_block, surname_1_key, surname_2_key, name_key, mailbox,
-        email_local, phone, phone_kind, landline, national_id, national_id_valid (null: no check known),
-        birth_day (yyyymmdd), street_key, number_key, unit_key, postcode_key, municipality_key. Beside it
-        ``shared_values`` holds the mailboxes, phones and ids left out because `MOST_SHARING` differently named
-        people or more give them.
+        given_key, given_variants (names it may stand for), given_words (of all variants), given_initials,
+        given_abbreviated (a word is an initial), given_common, given_block, surname_1_key, surname_2_key,
+        name_key (all words, sorted), mailbox, email_local, phone, phone_kind, landline, national_id,
+        national_id_valid (null: no check known), birth_day (yyyymmdd), street_key, number_key, unit_key,
+        postcode_key, municipality_key. Beside it ``shared_values`` holds the mailboxes, phones and ids left out
+        because `MOST_SHARING` differently named people or more give them.
     """
     text, flag = pa.string(), pa.bool_()
     engine.map_distinct(
@@ -132,6 +136,9 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
             "kind": text,
             "given_key": text,
             "given_variants": pa.list_(text),
+            "given_words": pa.list_(text),
+            "given_initials": text,
+            "given_abbreviated": flag,
             "given_common": flag,
             "given_block": text,
             "surname_1_key": text,
@@ -178,9 +185,6 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
     return engine.run(LINKAGE_RECORDS)
 
 
-NameKeys = tuple[str | None, str | None, list[str] | None, bool, str | None, str | None, str | None, str | None]
-
-
 def _name_keys(
     full_name: str | None,
     given_name: str | None,
@@ -188,27 +192,31 @@ def _name_keys(
     surname_1: str | None,
     surname_2: str | None,
     company: str | None,
-) -> NameKeys:
+) -> tuple[str | list[str] | bool | None, ...]:
     name = normalise_name(full_name, given_name, surnames, surname_1, surname_2)
     if name.kind is None and company:
         name = name._replace(kind="company", company=company)
     if name.kind == "company":
         key = fold_text(name.company) or None
-        return "company", None, None, False, None, key, None, key
+        return "company", *[None] * 7, key, None, key
     given = fold_name(name.given_name)
     first, second = fold_name(name.surname_1), fold_name(name.surname_2)
+    words = (given or "").split()
     variants = list_given_name_variants(given)
-    plain = [variant for variant in variants if variant != given]
-    words = sorted(" ".join(filter(None, (given, first, second))).split())
+    others = [variant for variant in variants if variant != given]
+    all_words = sorted(" ".join(filter(None, (given, first, second))).split())
     return (
         name.kind,
         given,
         variants or None,
+        sorted({word for variant in variants for word in variant.split()}) or None,
+        "".join(word[0] for word in words) or None,
+        any(len(word) == 1 for word in words),
         is_common_given_name(given),
-        plain[0] if len(plain) == 1 else given,
+        others[0] if len(others) == 1 else given,
         first,
         second,
-        " ".join(words) or None,
+        " ".join(all_words) or None,
     )
 
 
@@ -225,7 +233,7 @@ def _address_keys(
     unit: str | None,
 ) -> tuple[str | None, str | None, str | None]:
     read = normalise_address(address_line, street_type, street, house_number, unit)
-    number = None if read.house_number == "S/N" else read.house_number
+    number = None if read.house_number in ("S/N", "0") else read.house_number
     return read.street_key, number, fold_text(read.unit) or None
 
 

@@ -45,7 +45,8 @@ def format_value(value: Any, form: str = "") -> str:
         return ", ".join(format_value(item, form) for item in value)
     if isinstance(value, str) or form in {"text", "date"}:
         return str(value)
-    return _number(value, form or _usual(value))
+    form = form or _usual(value)
+    return _honest_share(float(value), form) if form.endswith("%") else _number(value, form)
 
 
 def is_nothing(value: Any) -> bool:
@@ -98,6 +99,17 @@ def _number(value: Any, form: str) -> str:
     if number < 0 and any(character in "123456789" for character in text):
         return MINUS + text
     return "+" + text if signed and number > 0 else text
+
+
+def _honest_share(share: float, form: str) -> str:
+    """A share that only rounding makes 0 % or 100 % is said to be less, or more."""
+    decimals = _decimals(form)
+    smallest = 10.0 ** -(decimals + 2)
+    if 0 < share < smallest / 2:
+        return "<" + _number(smallest, form.removeprefix("+"))
+    if 1 - smallest / 2 <= share < 1:
+        return ">" + _number(1 - smallest, form.removeprefix("+"))
+    return _number(share, form)
 
 
 def _digits(number: float, decimals: int) -> str:

@@ -85,6 +85,8 @@ def show(
         for texts, row in zip(cells, rows, strict=True)
     )
     notes = [note] if note else []
+    if not len(frame):
+        notes.insert(0, "Nothing to show here.")
     if len(frame) > max_rows:
         notes.append(f"{len(frame) - max_rows:,} more rows are in the table itself.")
     foot = f'<p class="crm-note">{escape(" ".join(notes))}</p>' if notes else ""

@@ -118,6 +118,7 @@ def chart_style(hash_salt: str) -> dict[Any, Any]:
         "ytick.labelcolor": MUTED,
         "xtick.major.size": 3,
         "ytick.major.size": 0,
+        "ytick.major.pad": 6,
         "xtick.labelsize": SIZES["small"],
         "ytick.labelsize": SIZES["small"],
         "path.simplify": True,

@@ -15,6 +15,10 @@ from crmlib.params import Dialect
 DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_BYTES = 1 << 16
 READ_BYTES = 1 << 22
+#: Bytes beyond ASCII without which no code page is guessed.
+TELLING_BYTES = 10
+#: Central European and Cyrillic Windows, and what old Western systems write.
+OTHER_CODE_PAGES = ("cp1250", "cp1251", "cp850", "cp437")
 
 
 def check_not_empty(path: Path, where: str) -> None:
@@ -114,7 +118,7 @@ def _head(path: Path, encoding: str, where: str) -> str:
 
 
 def _sniff_encoding(path: Path, where: str) -> str:
-    """UTF-8 if the whole file is; else by byte-order mark; else the Windows code page that fits best."""
+    """By byte-order mark; else UTF-8 if the whole file is; else the code page that fits."""
     with path.open("rb") as file:
         start = file.read(SNIFFED_BYTES)
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -137,14 +141,8 @@ def _sniff_encoding(path: Path, where: str) -> str:
         else:
             return "utf-8"
         file.seek(0)
-        from charset_normalizer import from_bytes
-
-        best = from_bytes(
-            b"".join(line for line in file.read(1 << 20).splitlines(keepends=True) if not line.isascii()),
-            cp_isolation=["cp1252", "cp1250", "cp1251", "cp437", "cp850", "iso8859_15"],
-        ).best()
-    # Western code pages differ in signs that hardly stand in customer data; the commonest is cp1252.
-    encoding = best.encoding if best is not None and best.encoding in ("cp1250", "cp1251") else "cp1252"
+        telling = b"".join(line for line in file.read(READ_BYTES).splitlines(keepends=True) if not line.isascii())
+    encoding = _guess_code_page(telling)
     try:
         with path.open(encoding=encoding) as text:
             while text.read(READ_BYTES):
@@ -155,6 +153,19 @@ def _sniff_encoding(path: Path, where: str) -> str:
             "give it under dialect:, such as {encoding: cp1252}."
         ) from None
     return encoding
+
+
+def _guess_code_page(telling: bytes) -> str:
+    """The code page of text that is not UTF-8: the Western one unless it is implausible, since it is the commonest."""
+    if sum(byte > 127 for byte in telling[:SNIFFED_BYTES]) < TELLING_BYTES:
+        return "cp1252"
+    from charset_normalizer import from_bytes
+
+    matches = from_bytes(telling, cp_isolation=["cp1252", *OTHER_CODE_PAGES])
+    best = matches.best()
+    if best is None or any("cp1252" in match.could_be_from_charset for match in matches):
+        return "cp1252"
+    return best.encoding if best.encoding in OTHER_CODE_PAGES else "cp1252"
 
 
 def _sniff_delimiter(head: str, skip_rows: int) -> str:

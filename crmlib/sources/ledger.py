@@ -1,14 +1,50 @@
-"""What the ledger and the quarantine say, as small tables for the page of room 01."""
+"""The ledger of what was taken in, and what it and the quarantine say, as small tables for room 01."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from crmlib.engine import Engine
+from crmlib.engine import Engine, quote
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def make_ledger(engine: Engine, base: str | None) -> str:
+    """Make ``intake_ledger``: a row per file of this intake, and the base's of other files.
+
+    Parameters
+    ----------
+    engine : Engine
+        With ``intake_files`` and ``intake_rows``.
+    base : str or None
+        View of the table as the base run left it.
+    """
+    carried = ""
+    if base is not None:
+        carried = (
+            f"UNION ALL BY NAME SELECT * FROM {quote(base)} ANTI JOIN intake_files USING (source, entity, load, hash)"
+        )
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TABLE intake_ledger_rows AS
+        WITH counted AS (
+          SELECT file,
+            count(*) FILTER (WHERE rule IS NULL AND NOT unchanged) AS rows_accepted,
+            count(*) FILTER (WHERE rule IS NOT NULL) AS rows_rejected,
+            count(*) FILTER (WHERE unchanged) AS rows_unchanged,
+            max(updated_at) FILTER (WHERE rule IS NULL) AS watermark
+          FROM intake_rows GROUP BY file
+        )
+        SELECT files.* EXCLUDE (file, place), counted.* EXCLUDE (file)
+        FROM intake_files AS files JOIN counted USING (file)
+        -- the same file by two paths is one delivery
+        QUALIFY row_number() OVER (PARTITION BY source, entity, load, hash ORDER BY file) = 1
+        {carried}
+        """
+    )
+    return "intake_ledger_rows"
 
 
 def summarise_rejections(engine: Engine) -> pd.DataFrame:
@@ -67,8 +103,8 @@ def summarise_freshness(engine: Engine, cutoff: datetime) -> pd.DataFrame:
           UNION ALL SELECT source, max(coalesce(created_at, updated_at)) FROM source_records GROUP BY source
         ),
         newest AS (SELECT source, max(newest) AS newest_row FROM happenings GROUP BY source)
-        SELECT source, any_value(owner) AS owner, max(delivered_at) AS delivered_at, any_value(newest_row) AS newest_row,
-          date_diff('day', any_value(newest_row), CAST($cutoff AS TIMESTAMPTZ)) AS age_days
+        SELECT source, max(owner) AS owner, max(delivered_at) AS delivered_at, max(newest_row) AS newest_row,
+          date_diff('day', max(newest_row), CAST($cutoff AS TIMESTAMPTZ)) AS age_days
         FROM intake_ledger LEFT JOIN newest USING (source)
         GROUP BY source ORDER BY source
         """,
@@ -98,3 +134,20 @@ def count_later(engine: Engine, tables: dict[str, str], cutoff: datetime) -> int
                 "n"
             ]
     return int(later)
+
+
+def summarise_reading(deliveries: pd.DataFrame) -> pd.DataFrame:
+    """How the files were read: one row for all files of an entity that were read alike.
+
+    Parameters
+    ----------
+    deliveries : DataFrame
+        `crmlib.sources.intake.Intake.deliveries`.
+
+    Returns
+    -------
+    DataFrame
+        Columns source, entity, read_as, unused_headings, files, last_file, rows.
+    """
+    alike = deliveries.groupby(["source", "entity", "read_as", "unused_headings"], sort=False, as_index=False)
+    return alike.agg(files=("load", "count"), last_file=("load", "max"), rows=("rows_read", "sum"))

@@ -26,6 +26,11 @@ def read_truth(engine: Engine, params: Params, params_file: Path, name: str) -> 
     -------
     str or None
         Name of the engine's table; None if params name no such truth.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or unreadable, or has not the columns that params map.
     """
     if name not in params.truth:
         return None
@@ -34,8 +39,9 @@ def read_truth(engine: Engine, params: Params, params_file: Path, name: str) -> 
     selects = []
     for number, path in enumerate(find_files(params_file, given.path, where)):
         read = read_file(engine, path, given.format, given.dialect, f"truth_read_{number}", where)
+        mapping.check_columns(given.fields, [], list(read.columns), path.name, where)
         texts = ", ".join(
-            f"{mapping.text_of(field, read.columns, None, 'text')} AS {quote(field_name)}"
+            f"{mapping.text_of(field, read.columns)} AS {quote(field_name)}"
             for field_name, field in given.fields.items()
         )
         selects.append(f"SELECT {texts} FROM {quote(read.table)}")

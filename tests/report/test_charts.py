@@ -140,6 +140,14 @@ def test_a_histogram_of_grouped_values_is_that_of_the_values():
     assert plain.wide == grouped.wide
 
 
+def test_a_logarithmic_axis_writes_its_counts_out():
+    values = [1] * 1000 + [2] * 10 + [3]
+    svg = drawings(charts.hist(values, title="t", bins=[1, 2, 3, 4], log=True))[0]
+    texts = ["".join(text.itertext()) for text in svg.findall(".//text")]
+    assert {"1", "10", "100", "1,000"} <= set(texts)
+    assert not [text for text in texts if "$" in text]
+
+
 def test_a_threshold_parts_the_bars_in_two_colours():
     svg = charts.hist([1, 2, 3, 7, 8, 9], title="t", bins=4, threshold=4.2).wide
     assert theme.BLUE in svg

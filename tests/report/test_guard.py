@@ -235,6 +235,16 @@ def test_an_honest_page_is_left_alone(find):
     assert find(page.replace("928123456", "918123456")) == []
 
 
+def test_a_surname_with_particles_is_one_name_and_none_to_report(tmp_path):
+    engine = Engine(threads=1, memory_limit="1GB")
+    engine.register("people", pd.DataFrame({"surnames": ["de la Cruz", "Santa Cruz", "de la Cruz Mesa"]}))
+    path = tmp_path / "page.html"
+    path.write_text("<p>Santa Cruz de la Palma</p>\n<p>Mesa de la Cruz</p>")
+    hits = guard.scan([path], engine, [guard.GuardedColumn("people", ("surnames",), "name")])
+    engine.close()
+    assert [(hit.place, hit.kind) for hit in hits] == [("line 2", "name")]
+
+
 def test_decimal_fractions_are_no_telephone_numbers():
     assert "928123456" not in set(find_phones("a mean of 0.928123456 and 17.928123456 days"))
 

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import nbformat
 import pytest
@@ -106,7 +107,7 @@ def test_every_page_names_run_date_base_freshness_and_notice(outlines, name):
 def test_headings_skip_no_level_and_the_content_can_be_reached_first(outlines, name):
     outline = outlines[name]
     levels = [int(tag[1]) for tag, _ in outline.elements if re.fullmatch("h[1-6]", tag)]
-    assert all(later - earlier <= 1 for earlier, later in zip(levels, levels[1:], strict=False))
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
     first_link = outline.find("a")[0]
     assert first_link["href"] == "#content"
     assert "content" in outline.ids

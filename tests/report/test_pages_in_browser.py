@@ -29,8 +29,10 @@ OVERFLOWING = """() => {
 SMALLEST_TEXT = """() => Math.min(...[...document.querySelectorAll("main *")]
   .filter(e => e.childNodes.length && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
   .filter(e => e.getClientRects().length && !e.closest("title, desc"))
-  .map(e => parseFloat(getComputedStyle(e).fontSize)
-    * (e.ownerSVGElement ? e.ownerSVGElement.getBoundingClientRect().width / e.ownerSVGElement.viewBox.baseVal.width : 1)))
+  .map(e => {
+    const size = parseFloat(getComputedStyle(e).fontSize), svg = e.ownerSVGElement;
+    return svg ? size * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : size;
+  }))
 """
 
 

@@ -65,8 +65,10 @@ def test_bars_are_relative_to_the_largest_value():
     assert styles == ["--share:100.0%", "--share:70.1%", "--share:0.0%"]
 
 
-def test_an_empty_frame_is_a_table_without_rows():
-    assert parse(tables.show(FRAME.head(0), "Nothing")).findall(".//tbody/tr") == []
+def test_an_empty_frame_is_a_table_that_says_so():
+    shown = parse(tables.show(FRAME.head(0), "Unmapped values", note="As of today."))
+    assert shown.findall(".//tbody/tr") == []
+    assert texts(shown, "p") == ["Nothing to show here. As of today."]
 
 
 def test_a_sentence_escapes_its_words_and_its_figures():

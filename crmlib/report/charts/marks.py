@@ -35,7 +35,7 @@ def places(values: Sequence[Any]) -> tuple[list[float], bool]:
     if values and isinstance(values[0], date):
         from matplotlib.dates import date2num
 
-        return [float(date2num(value)) for value in values], True  # type: ignore[no-untyped-call]
+        return [float(date2num(value)) for value in values], True  # type: ignore[no-untyped-call]  # no types there
     return [float(value) for value in values], False
 
 
@@ -83,7 +83,7 @@ def names_down(axes: Axes, names: Sequence[str], narrow: bool, starts: Sequence[
     rows = np.arange(len(names))
     axes.set_ylim(len(names) - 0.4, -0.75 if narrow else -0.6)
     if not narrow:
-        axes.set_yticks(rows, [shorten(name, 38) for name in names])
+        axes.set_yticks(rows, [shorten(name, 46) for name in names])
         axes.tick_params(axis="y", labelcolor=theme.INK)
         return
     axes.set_yticks([])
@@ -114,6 +114,16 @@ def value_axis(axis: Axis, form: str, ticks: int = 6) -> None:
     axis.set_major_formatter(FuncFormatter(axis_format(form)))
 
 
+def log_axis(axes: Axes) -> None:
+    """Make the upright axis logarithmic, with its powers of ten written out."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(10, numticks=6))
+    axes.yaxis.set_major_formatter(FuncFormatter(axis_format("0")))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
 def x_axis(axes: Axes, dated: bool, form: str, narrow: bool) -> None:
     """Write the ticks of the lying axis: dates or numbers."""
     if not dated:
@@ -121,9 +131,9 @@ def x_axis(axes: Axes, dated: bool, form: str, narrow: bool) -> None:
         return
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=3, maxticks=5 if narrow else 9)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=3, maxticks=5 if narrow else 9)  # type: ignore[no-untyped-call]  # no types there
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # as above
 
 
 def reference(axes: Axes, value: float, name: str) -> None:

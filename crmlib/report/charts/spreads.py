@@ -72,13 +72,10 @@ def hist(
             edgecolor=theme.PAPER,
             linewidth=0.6,
         )
-        if log:
-            axes.set_yscale("log")
         if threshold is not None:
             marks.reference(axes, threshold, threshold_label or format_value(threshold, form))
         marks.x_axis(axes, False, form, narrow)
-        if not log:
-            marks.value_axis(axes.yaxis, "0")
+        marks.log_axis(axes) if log else marks.value_axis(axes.yaxis, "0")
         axes.grid(axis="y")
         axes.spines["left"].set_visible(False)
         marks.name_axes(axes, x_label, y_label, marked=threshold is not None)

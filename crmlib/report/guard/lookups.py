@@ -9,6 +9,9 @@ from crmlib.engine import Step
 #: Words of the longest name and the longest address that are compared; of longer values the first so many.
 NAME_WORDS, ADDRESS_WORDS = 8, 12
 
+#: Words that belong to names but are none.
+PARTICLES = "da|das|de|del|den|der|di|do|dos|du|el|la|las|le|los|san|santa|van|von|y"
+
 #: The words of a text: without case, accents and punctuation.
 WORDS = "regexp_extract_all(strip_accents(lower({text})), '[\\p{{L}}\\p{{N}}]+')"
 
@@ -62,7 +65,7 @@ WITH compact AS (SELECT upper(regexp_replace(value, '[^0-9A-Za-z]', '', 'g')) AS
 SELECT DISTINCT regexp_replace(id, '^[A-Z]{2}', '') AS key FROM compact WHERE length(id) >= 7
 """,
 )
-#: Names in any order; of longer ones the first words.
+#: Names in any order; of longer ones the first words. Two words besides particles make a name.
 NAME_KEYS = Step(
     "guard_name_keys",
     f"""
@@ -70,7 +73,8 @@ WITH names AS (
   SELECT array_to_string(list_sort(list_slice({WORDS.format(text="value")}, 1, {NAME_WORDS})), ' ') AS key
   FROM guard_values
 )
-SELECT DISTINCT key FROM names WHERE regexp_matches(key, '\\p{{L}}{{2,}}.* .*\\p{{L}}{{2,}}')
+SELECT DISTINCT key FROM names
+WHERE regexp_matches(regexp_replace(key, '\\b({PARTICLES})\\b', '', 'g'), '\\p{{L}}{{2,}}.* .*\\p{{L}}{{2,}}')
 """,
 )
 #: The whole address, and its begin up to the number where two words or more stand before it.

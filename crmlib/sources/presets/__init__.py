@@ -49,12 +49,14 @@ def read_preset(name: str, where: str) -> Preset:
     return Preset.model_validate(yaml.safe_load(text))
 
 
-def apply_preset(delivery: EntitySource, columns: list[str], file_name: str, where: str) -> EntitySource:
+def apply_preset(delivery: EntitySource, entity: str, columns: list[str], file_name: str, where: str) -> EntitySource:
     """Put a preset's map in a delivery's place; what the params map themselves comes first.
 
     Parameters
     ----------
     delivery : EntitySource
+    entity : str
+        What the delivery is to fill.
     columns : list of str
         The file's headings.
     file_name, where : str
@@ -63,21 +65,26 @@ def apply_preset(delivery: EntitySource, columns: list[str], file_name: str, whe
     Raises
     ------
     InputError
-        If the headings fit no generation: names the nearest and the columns that differ.
+        If the preset is one of another entity, or if the headings fit no generation: names the nearest and the columns
+        that differ.
     """
     if delivery.preset is None:
         return delivery
     preset = read_preset(delivery.preset, where)
+    if preset.entity != entity:
+        raise InputError(f"{where}: the preset {delivery.preset} is one of {preset.entity}, not of {entity}.")
     missing = {
         generation.name: [heading for heading in generation.headings if heading not in columns]
         for generation in preset.generations
     }
     fitting = [generation for generation in preset.generations if not missing[generation.name]]
     if not fitting:
-        nearest = min(missing, key=lambda name: len(missing[name]))
+        nearest = min(preset.generations, key=lambda generation: len(missing[generation.name]))
+        others = [column for column in columns if column not in nearest.headings]
         raise InputError(
             f"{where}: the headings of {file_name} are those of no generation of preset {delivery.preset}; "
-            f"nearest is '{nearest}', which also has: {', '.join(missing[nearest])}."
+            f"nearest is '{nearest.name}', which also has: {', '.join(missing[nearest.name])}."
+            + (f" The file has instead: {', '.join(others[:20])}." if others else "")
         )
     return delivery.model_copy(
         update={

@@ -1,0 +1,168 @@
+"""What room 06 shows: forecasts against what came, stages, what is due, and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from crmlib.behaviour.backtest import Backtest
+from crmlib.behaviour.churn import HIATUS_RULE
+from crmlib.behaviour.lifecycle import STAGES
+from crmlib.behaviour.patterns import group_frequencies
+
+#: Models as pages name them.
+MODEL_NAMES = {
+    "mbg_nbd": "MBG/NBD",
+    "mbg_cnbd_k": "Rhythm model",
+    HIATUS_RULE: "Plain rule",
+}
+STAGE_NAMES = {name: name.replace("_", " ") for name in STAGES}
+
+
+def tell_verdict(backtest: Backtest, horizon_days: int) -> tuple[str, str]:
+    """Say how the model that is used did against the plain rule at the last origin.
+
+    Returns
+    -------
+    (str, str)
+        A sentence, and its tone for `crmlib.report.tables.finding`.
+    """
+    last = last_scores(backtest, horizon_days)
+    used = MODEL_NAMES[backtest.model]
+    if last.empty:
+        return (
+            f"The history is too short to judge any forecast over {horizon_days} days; {used} is used unjudged.",
+            "bad",
+        )
+    scores = last.set_index("model")
+    if HIATUS_RULE not in scores.index:
+        sentence = (
+            f"The history holds one origin only: {used} is used, uncalibrated and without a rule to compare with."
+        )
+        return sentence, "attention"
+    model, rule = scores.loc[backtest.model], scores.loc[HIATUS_RULE]
+    better = [
+        name
+        for name, column in (("chances", "log_loss"), ("ranking", "auc"), ("counts", "rmse"))
+        if (model[column] > rule[column]) == (column == "auc")
+    ]
+    worse = [name for name in ("chances", "ranking", "counts") if name not in better]
+    sentence = f"{used} is used. On the last {horizon_days} days, which it had not seen, "
+    sentence += f"it beat the plain rule in {_list(better)}" if better else "it beat the plain rule in nothing"
+    sentence += f"; the plain rule was better in {_list(worse)}." if worse else "."
+    return sentence, "good" if not worse else "attention" if better else "bad"
+
+
+def last_scores(backtest: Backtest, horizon_days: int, segment: str = "all") -> pd.DataFrame:
+    """Scores of every model at the last origin."""
+    scores = backtest.scores
+    chosen = (scores["horizon"] == horizon_days) & (scores["segment"] == segment)
+    last: pd.DataFrame = scores[chosen & (scores["origin"] == scores["origin"].max())]
+    return last.reset_index(drop=True)
+
+
+def compare_horizons(judged: pd.DataFrame, horizons_days: Sequence[int]) -> pd.DataFrame:
+    """What was forecast for the last holdout period, and what came, by horizon.
+
+    Returns
+    -------
+    DataFrame
+        Columns horizon (days), forecast and actual (shares of the customers who buy), customers.
+    """
+    if judged.empty:
+        return pd.DataFrame(columns=["horizon", "forecast", "actual", "customers"])
+    rows = [
+        (days, judged[f"p_buy_{days}d"].mean(), judged["next_purchase_days"].le(days).mean(), len(judged))
+        for days in horizons_days
+    ]
+    return pd.DataFrame(rows, columns=["horizon", "forecast", "actual", "customers"])
+
+
+def compare_by_frequency(judged: pd.DataFrame) -> pd.DataFrame:
+    """Mean purchase days forecast and made in the last holdout period, by purchase days before it.
+
+    Returns
+    -------
+    DataFrame
+        Columns purchase_days (group), mean_before (of it), forecast, actual, customers.
+    """
+    if judged.empty:
+        return pd.DataFrame(columns=["purchase_days", "mean_before", "forecast", "actual", "customers"])
+    before = judged["frequency"] + 1
+    groups = judged.assign(before=before, purchase_days=group_frequencies(before)).groupby(
+        "purchase_days", observed=True
+    )
+    return groups.agg(
+        mean_before=("before", "mean"),
+        forecast=("expected_purchases", "mean"),
+        actual=("holdout_purchases", "mean"),
+        customers=("before", "size"),
+    ).reset_index()
+
+
+def summarise_stages(lifecycle: pd.DataFrame, value: pd.DataFrame) -> pd.DataFrame:
+    """Customers, churn and value of each stage that holds anybody, in the order of the life cycle.
+
+    Parameters
+    ----------
+    lifecycle, value : DataFrame
+        Tables `lifecycle` and `customer_value`.
+
+    Returns
+    -------
+    DataFrame
+        Columns stage (name), customers, share, churn_probability (mean), clv_12m (sum).
+    """
+    wanted = [column for column in ("churn_probability", "clv_12m") if column in value]
+    joined = lifecycle[["customer_id", "stage"]].merge(value[["customer_id", *wanted]], on="customer_id", how="left")
+    joined = joined.reindex(columns=["stage", "churn_probability", "clv_12m"])
+    groups = joined.groupby("stage")
+    stages = groups.agg(customers=("stage", "size"), churn_probability=("churn_probability", "mean"))
+    stages["clv_12m"] = groups["clv_12m"].sum(min_count=1)
+    ordered = stages.reindex([stage for stage in STAGES if stage in stages.index]).reset_index()
+    ordered.insert(2, "share", ordered["customers"] / len(lifecycle))
+    return ordered.assign(stage=ordered["stage"].map(STAGE_NAMES))
+
+
+def count_due(lifecycle: pd.DataFrame, as_of_date: date, weeks: int = 8) -> pd.DataFrame:
+    """Customers, neither dormant nor lost, by the week in which the middle of their window falls.
+
+    Returns
+    -------
+    DataFrame
+        Columns week (its first day), customers.
+    """
+    present = lifecycle[~lifecycle["stage"].isin(["dormant", "lost", "prospect"])]
+    ahead = (pd.to_datetime(present["next_purchase_median"]) - pd.Timestamp(as_of_date)).dt.days
+    week = ((ahead - 1) // 7).where(ahead.notna())
+    counts = week[week < weeks].astype("int64").value_counts().reindex(range(weeks), fill_value=0)
+    first_days = [as_of_date + timedelta(days=1 + 7 * number) for number in range(weeks)]
+    return pd.DataFrame({"week": first_days, "customers": counts.to_numpy()})
+
+
+def summarise_deciles(value: pd.DataFrame) -> pd.DataFrame:
+    """Customers, chance of churn and value by value decile, the most valuable first.
+
+    Returns
+    -------
+    DataFrame
+        Columns value_decile, customers, churn_probability (mean), clv_12m (mean), clv_share.
+    """
+    if "value_decile" not in value or value["value_decile"].isna().all():
+        return pd.DataFrame(columns=["value_decile", "customers", "churn_probability", "clv_12m", "clv_share"])
+    deciles = value.groupby("value_decile").agg(
+        customers=("clv_12m", "size"),
+        churn_probability=("churn_probability", "mean"),
+        clv_12m=("clv_12m", "mean"),
+        total=("clv_12m", "sum"),
+    )
+    total = deciles.pop("total")
+    deciles["clv_share"] = total / total.sum() if total.sum() else np.nan
+    return deciles.sort_index(ascending=False).reset_index()
+
+
+def _list(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,0 +1,159 @@
+"""A linkage model as plain data: what each level weighs, and where a trained number is not to be believed."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from crmlib.identity.comparisons import Comparison
+
+SMALLEST_M = 1e-4
+SMALLEST_U = 1e-7
+#: Odds to one that the agreement of one field alone can reach.
+MOST_ALONE = 10.0
+#: Least weight (log2) of the strongest agreement of a field.
+LEAST_AGREEMENT = 1.0
+
+#: A share of each level, by comparison and the level's place from the top.
+LearntShares = dict[tuple[str, int], float]
+
+WEIGHT_COLUMNS = (
+    "comparison",
+    "title",
+    "level",
+    "label",
+    "name",
+    "m_probability",
+    "u_probability",
+    "match_weight",
+    "weight_to_relatives",
+)
+
+
+@dataclass(frozen=True)
+class LinkageModel:
+    """A trained model.
+
+    Parameters
+    ----------
+    comparisons : tuple of Comparison
+    settings : dict
+        Splink's settings with all m and u; no value of a person.
+    warnings : tuple of str
+        What training could not find out, or found out of order, and what was done instead.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    settings: dict[str, Any]
+    warnings: tuple[str, ...]
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The settings as the table `linkage_model` holds them."""
+        return pd.DataFrame({"model": ["persons"], "json": [json.dumps(self.settings, sort_keys=True)]})
+
+    @property
+    def prior(self) -> float:
+        """Probability that two random records are one person."""
+        return float(self.settings["probability_two_random_records_match"])
+
+    @property
+    def weights(self) -> pd.DataFrame:
+        """Each level's numbers: comparison, title, level, label, name (title and label), m_probability,
+        u_probability, and weights (log2) against strangers (match_weight) and relatives (weight_to_relatives)."""
+        rows = []
+        for comparison, trained in zip(self.comparisons, self.settings["comparisons"], strict=True):
+            levels = [level for level in trained["comparison_levels"] if not level.get("is_null_level")]
+            numbers = range(len(levels) - 1, -1, -1)
+            for number, level in zip(numbers, levels, strict=True):
+                m, u = level["m_probability"], level["u_probability"]
+                relatives = comparison.relatives * m + (1 - comparison.relatives) * u
+                rows.append(
+                    {
+                        "comparison": comparison.name,
+                        "title": comparison.title,
+                        "level": number,
+                        "label": level["label_for_charts"],
+                        "name": f"{comparison.title}: {level['label_for_charts']}",
+                        "m_probability": m,
+                        "u_probability": u,
+                        "match_weight": math.log2(m / u),
+                        "weight_to_relatives": math.log2(m / relatives),
+                    }
+                )
+        return pd.DataFrame(rows, columns=list(WEIGHT_COLUMNS))
+
+
+def write_comparison(comparison: Comparison) -> dict[str, Any]:
+    """Write a comparison as Splink's settings have it, its usual shares as the start of training."""
+    unknown = {"sql_condition": comparison.unknown, "label_for_charts": "unknown", "is_null_level": True}
+    levels = []
+    for level in comparison.levels:
+        written: dict[str, Any] = {
+            "sql_condition": level.condition,
+            "label_for_charts": level.label,
+            "m_probability": level.m,
+        }
+        if level.term_frequency:
+            written["tf_adjustment_column"] = level.term_frequency
+        levels.append(written)
+    return {
+        "output_column_name": comparison.name,
+        "comparison_description": comparison.title,
+        "comparison_levels": [unknown, *levels],
+    }
+
+
+def read_u_probabilities(settings: dict[str, Any]) -> LearntShares:
+    """The u of each level as random pairs showed it, by comparison and place; 0 where none was seen."""
+    return {
+        (comparison["output_column_name"], number): float(level.get("u_probability", 0.0))
+        for comparison in settings["comparisons"]
+        for number, level in enumerate(comparison["comparison_levels"][1:])
+    }
+
+
+def set_m_probabilities(settings: dict[str, Any], learnt: list[LearntShares]) -> dict[str, Any]:
+    """Settings with each level's m the median of what the training sessions learnt; unlearnt ones stay as they are."""
+    for comparison in settings["comparisons"]:
+        for number, level in enumerate(comparison["comparison_levels"][1:]):
+            key = (comparison["output_column_name"], number)
+            shares = [session[key] for session in learnt if key in session]
+            if shares:
+                level["m_probability"] = median(shares)
+    return settings
+
+
+def settle_parameters(
+    settings: dict[str, Any], comparisons: tuple[Comparison, ...], observed_u: LearntShares
+) -> tuple[dict[str, Any], list[str]]:
+    """Settings with every m and u in a sane place, and a sentence for each that was not.
+
+    Random pairs hold some matches, so u as observed is a mixture, P(level) = λ m + (1 − λ) u; it is solved
+    for u. No single field's agreement is let outweigh the prior by more than `MOST_ALONE` to one, and no
+    difference speaks for a match.
+    """
+    prior = settings["probability_two_random_records_match"]
+    notes = []
+    for comparison, trained in zip(comparisons, settings["comparisons"], strict=True):
+        levels = trained["comparison_levels"][1:]
+        for number, (level, written) in enumerate(zip(comparison.levels, levels, strict=True)):
+            m = max(SMALLEST_M, float(written.get("m_probability", level.m)))
+            u = observed_u[comparison.name, number]
+            if number < len(levels) - 1:
+                u = max((u - prior * m) / (1 - prior), prior * m / MOST_ALONE, SMALLEST_U)
+            written["m_probability"], written["u_probability"] = m, u
+        if math.log2(levels[0]["m_probability"] / levels[0]["u_probability"]) < LEAST_AGREEMENT:
+            for level, written in zip(comparison.levels, levels, strict=True):
+                written["m_probability"] = level.m
+            notes.append(
+                f"{comparison.title}: training could not tell matches from strangers by it; "
+                "the usual shares of matching pairs are assumed instead."
+            )
+        levels[-1]["u_probability"] = max(levels[-1]["u_probability"], levels[-1]["m_probability"])
+    return settings, notes

@@ -1,0 +1,119 @@
+"""Rows made of other rows: tickets of their lines, consents of the records that state them."""
+
+from __future__ import annotations
+
+from crmlib.engine import Engine, quote
+from crmlib.sources.staging import Staging
+
+TICKETS_OF_LINES = """
+    INSERT INTO staged_tickets BY NAME
+    WITH changed AS (
+      SELECT DISTINCT source, ticket_id
+      FROM staged_ticket_lines SEMI JOIN fresh_ticket_lines USING (file, row)
+      WHERE list_contains($sources, source)
+    ),
+    heads AS (
+      SELECT source, ticket_id, min(record_source) AS record_source, min(source_record_id) AS source_record_id,
+        min(loyalty_card) AS loyalty_card, min(bought_at) AS bought_at, min(bought_on) AS bought_on,
+        min(store_id) AS store_id, min(channel) AS channel, min(status) AS status, max(updated_at) AS updated_at,
+        bool_or(dated) AS dated
+      FROM staged_ticket_lines
+      SEMI JOIN changed USING (source, ticket_id)
+      SEMI JOIN (SELECT file, row FROM judged_ticket_lines WHERE rule IS NULL) AS sound USING (file, row)
+      WHERE bought_at IS NOT NULL
+      GROUP BY source, ticket_id
+    ),
+    lines AS (
+      SELECT * FROM intake_ticket_lines SEMI JOIN changed USING (source, ticket_id)
+      QUALIFY row_number() OVER (PARTITION BY source, ticket_id, line ORDER BY updated_at DESC) = 1
+    ),
+    sums AS (
+      SELECT source, ticket_id, sum(amount) AS amount, sum(discount) AS discount, sum(quantity ORDER BY line) AS items
+      FROM lines GROUP BY source, ticket_id
+    )
+    SELECT heads.*, amount, discount, items, 0 AS file, row_number() OVER (ORDER BY source, ticket_id) AS row
+    FROM heads JOIN sums USING (source, ticket_id)
+"""
+
+KNOWN_CONSENT = "source, source_record_id, record_source, channel, purpose, happened_at, decision, updated_at"
+
+STATED_CONSENTS = """
+    CREATE OR REPLACE TABLE stated_consents AS
+    WITH stated AS (
+      SELECT source, source_record_id, updated_at, file, row, dated,
+        unnest(from_json(consents, '[{"channel":"VARCHAR","purpose":"VARCHAR","granted":"BOOLEAN","at":"VARCHAR"}]'))
+          AS consent
+      FROM staged_source_records
+      SEMI JOIN (SELECT file, row FROM judged_source_records WHERE rule IS NULL AND NOT repeated) USING (file, row)
+      WHERE consents IS NOT NULL
+    ),
+    decided AS (
+      SELECT source, source_record_id, consent.channel AS channel, consent.purpose AS purpose,
+        coalesce(CAST(consent.at AS TIMESTAMPTZ), updated_at) AS happened_at, consent.at IS NOT NULL AS told_when,
+        CASE WHEN consent.granted THEN 'granted' ELSE 'withdrawn' END AS decision, updated_at, file, row, dated
+      FROM stated WHERE consent.granted IS NOT NULL
+    ),
+    known AS (
+      SELECT source, source_record_id, channel, purpose, happened_at, NULL AS told_when, decision, updated_at,
+        NULL AS file, NULL AS row, NULL AS dated
+      FROM {known} WHERE record_source = source
+    ),
+    followed AS (
+      SELECT *, lag(decision) OVER (
+        PARTITION BY source, source_record_id, channel, purpose
+        ORDER BY happened_at, updated_at, file NULLS FIRST, row
+      ) AS decided_before
+      FROM (SELECT * FROM decided UNION ALL SELECT * FROM known)
+    )
+    SELECT *, row_number() OVER (ORDER BY file, row, channel, purpose) AS number
+    FROM followed
+    WHERE file IS NOT NULL AND (told_when OR decision IS DISTINCT FROM decided_before)
+"""
+
+CONSENTS_OF_RECORDS = """
+    INSERT INTO staged_consent_events BY NAME
+    SELECT source, source_record_id, source AS record_source, channel, purpose, happened_at, decision,
+      'stated with the record' AS evidence, updated_at, 0 AS file, number AS row, dated
+    FROM stated_consents
+"""
+
+
+def stage_tickets_of_lines(staging: Staging) -> None:
+    """Where a source delivers only lines, stage the tickets whose lines changed: they are the sums of their lines."""
+    sources = [
+        name
+        for name, source in staging.params.sources.items()
+        if "ticket_lines" in source.entities and "tickets" not in source.entities
+    ]
+    if sources and staging.engine.has("fresh_ticket_lines"):
+        staging.staged("tickets")
+        staging.engine.execute(TICKETS_OF_LINES, sources=sources)
+
+
+def stage_consents_of_records(staging: Staging, base: str | None) -> None:
+    """Stage the consents that records state: one that tells its time always, any other if it changes the decision.
+
+    Parameters
+    ----------
+    staging : Staging
+        The successor of ``source_records`` is made already.
+    base : str or None
+        View of ``consent_events`` as the base run left it.
+    """
+    known = f"(SELECT {KNOWN_CONSENT} FROM {staging.staged('consent_events')} WHERE fault_rule IS NULL"
+    known += f" UNION ALL SELECT {KNOWN_CONSENT} FROM {quote(base)})" if base else ")"
+    staging.engine.execute(STATED_CONSENTS.replace("{known}", known))
+    staging.engine.execute(CONSENTS_OF_RECORDS)
+
+
+def accept_restated_records(engine: Engine) -> None:
+    """Count a record as accepted, too, where all that is new is a consent it states."""
+    engine.view(
+        "accepted_source_records",
+        """
+        SELECT file, row FROM fresh_source_records
+        UNION
+        SELECT stated.file, stated.row FROM stated_consents AS stated
+        SEMI JOIN fresh_consent_events AS fresh ON fresh.file = 0 AND fresh.row = stated.number
+        """,
+    )

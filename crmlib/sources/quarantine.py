@@ -1,0 +1,196 @@
+"""Quarantine: what became of every row, and the rejected ones as they were delivered."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from crmlib.engine import Engine, literal, quote
+from crmlib.errors import InputError
+from crmlib.sources.readers import ROW, read_file
+from crmlib.sources.staging import Delivery, Staging, drop_read
+
+#: Rule -> the sentence that tells of it.
+RULES = {
+    "not_a_date": "This is not a date, or is none in the format of the column.",
+    "not_a_number": "This is not a number, or is none in the format of the column.",
+    "impossible_amount": "No amount or quantity is this large.",
+    "not_yes_or_no": "This is neither yes nor no.",
+    "unknown_value": "This value must be one of a list, and is mapped to none of it.",
+    "missing": "A row cannot do without this field.",
+    "wrong_cells": "The line has another number of cells than the heading.",
+    "conflicting_key": "Rows with this key differ, and nothing says which is newer.",
+}
+
+FILES = pa.schema(
+    [
+        ("file", pa.int64()),
+        ("place", pa.string()),
+        ("source", pa.string()),
+        ("entity", pa.string()),
+        ("load", pa.string()),
+        ("hash", pa.string()),
+        ("bytes", pa.int64()),
+        ("rows_read", pa.int64()),
+        ("delivered_at", pa.timestamp("us", tz="UTC")),
+        ("owner", pa.string()),
+    ]
+)
+LINES = pa.schema([("file", pa.int64()), ("row", pa.int64()), ("delivered", pa.string())])
+
+
+def gather_outcomes(staging: Staging, tables: list[str]) -> None:
+    """Gather what became of every row: tables ``intake_files`` and ``intake_rows`` of the engine.
+
+    Parameters
+    ----------
+    staging : Staging
+    tables : list of str
+        The contracts whose successors are made.
+    """
+    engine = staging.engine
+    files = [_describe(delivery) for delivery in staging.deliveries]
+    engine.register("intake_files", pa.Table.from_pylist(files, schema=FILES))
+    unreadable = [
+        {"file": delivery.number, "row": row, "delivered": text}
+        for delivery in staging.deliveries
+        for row, text in delivery.read.unreadable.items()
+    ]
+    engine.register("unreadable_lines", pa.Table.from_pylist(unreadable, schema=LINES))
+    # rows made of other rows (tickets of lines, consents of records) belong to no file
+    judged = " UNION ALL ".join(
+        f"SELECT judged.file, judged.row, field, rule, rule IS NULL AND accepted.file IS NULL AS unchanged, updated_at "
+        f"FROM judged_{table} AS judged LEFT JOIN accepted_{table} AS accepted USING (file, row) WHERE judged.file > 0"
+        for table in tables
+    )
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TABLE intake_rows AS
+        SELECT * FROM ({judged})
+        UNION ALL
+        SELECT file, row, 'row', 'wrong_cells', false, NULL FROM unreadable_lines
+        """
+    )
+
+
+def _describe(delivery: Delivery) -> dict[str, object]:
+    return {
+        "file": delivery.number,
+        "place": delivery.where,
+        "source": delivery.source,
+        "entity": delivery.entity,
+        "load": delivery.path.name,
+        "hash": delivery.hash,
+        "bytes": delivery.path.stat().st_size,
+        "rows_read": delivery.read.rows,
+        "delivered_at": delivery.delivered_at,
+        "owner": delivery.owner,
+    }
+
+
+def check_usable(engine: Engine) -> None:
+    """Refuse an intake in which all that one place of the params delivers is rejected: not its rows are wrong.
+
+    Raises
+    ------
+    InputError
+        Naming the place, and the commonest fault.
+    """
+    useless = engine.rows(
+        """
+        SELECT files.place, min(files.load) AS load, count(*) AS rows, mode(rows.field ORDER BY rows.field) AS field
+        FROM intake_files AS files JOIN intake_rows AS rows USING (file)
+        GROUP BY files.place
+        HAVING count(*) FILTER (WHERE rows.rule IS NULL) = 0
+        ORDER BY files.place
+        """
+    )
+    if not useless:
+        return
+    first = useless[0]
+    rule = engine.row(
+        "SELECT mode(rule ORDER BY rule) AS rule FROM intake_files JOIN intake_rows USING (file) "
+        "WHERE place = $place AND field = $field",
+        **first,
+    )["rule"]
+    raise InputError(
+        f"{first['place']}: none of the {first['rows']:,} rows of {first['load']} can be used; "
+        f"mostly because of '{first['field']}': {RULES[rule]} Mend the mapping or the dialect."
+    )
+
+
+def collect_rejected(staging: Staging) -> str:
+    """Make the table of rejected rows as they were delivered (personal data), read from their files once more.
+
+    Returns
+    -------
+    str
+        Name of the engine's table: source, entity, delivery, row, field, rule, delivered (JSON, or the line's text).
+    """
+    engine = staging.engine
+    engine.execute("CREATE OR REPLACE TABLE rejected_texts AS FROM unreadable_lines")
+    rejected = {
+        row["file"]
+        for row in engine.rows("SELECT DISTINCT file FROM intake_rows WHERE rule IS NOT NULL AND rule <> 'wrong_cells'")
+    }
+    for delivery in staging.deliveries:
+        if delivery.number in rejected:
+            _read_again(engine, delivery)
+    engine.execute(
+        """
+        CREATE OR REPLACE TABLE quarantine AS
+        SELECT files.source, files.entity, files.load AS delivery, rows.row, rows.field, rows.rule, texts.delivered
+        FROM intake_rows AS rows
+        JOIN intake_files AS files USING (file)
+        LEFT JOIN rejected_texts AS texts USING (file, row)
+        WHERE rows.rule IS NOT NULL
+        ORDER BY ALL
+        """
+    )
+    return "quarantine"
+
+
+def _read_again(engine: Engine, delivery: Delivery) -> None:
+    given = delivery.given
+    read = read_file(engine, delivery.path, given.format, delivery.read.dialect, "read_again", delivery.where)
+    cells = ", ".join(f"{literal(name)}, {quote(name)}" for name in read.columns)
+    engine.execute(
+        f"""
+        INSERT INTO rejected_texts
+        SELECT {delivery.number}, {quote(ROW)}, CAST(json_object({cells}) AS VARCHAR)
+        FROM {quote(read.table)}
+        SEMI JOIN (
+          SELECT row AS {quote(ROW)} FROM intake_rows WHERE file = {delivery.number} AND rule IS NOT NULL
+        ) AS rejected USING ({quote(ROW)})
+        """
+    )
+    drop_read(engine, read)
+
+
+def make_rejected_rows(engine: Engine, base: str | None) -> str:
+    """Make ``rejected_rows``: those of this intake, and the base's of files that were not delivered again.
+
+    Parameters
+    ----------
+    engine : Engine
+    base : str or None
+        View of the table as the base run left it.
+    """
+    sentences = " ".join(f"WHEN {literal(rule)} THEN {literal(sentence)}" for rule, sentence in RULES.items())
+    carried = ""
+    if base is not None:
+        carried = f"""
+          UNION ALL BY NAME
+          SELECT earlier.* FROM {quote(base)} AS earlier
+          ANTI JOIN intake_files AS files
+            ON files.source = earlier.source AND files.entity = earlier.entity AND files.load = earlier.delivery
+        """
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TABLE rejected_rows_made AS
+        SELECT source, entity, delivery, row, field, rule, CASE rule {sentences} END AS reason
+        FROM quarantine
+        QUALIFY row_number() OVER (PARTITION BY source, entity, delivery, row ORDER BY field, rule) = 1
+        {carried}
+        """
+    )
+    return "rejected_rows_made"

@@ -1,0 +1,132 @@
+"""Value: lifetimes' amounts, conservation, and intervals that hold on simulated customers."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crmlib.behaviour import btyd
+from crmlib.behaviour.churn import CalibratedModel, Calibration, train_candidate
+from crmlib.behaviour.purchases import summarise_purchases
+from crmlib.behaviour.rhythm import RhythmFitter
+from crmlib.behaviour.simulation import draw_parameters, simulate_histories
+from crmlib.behaviour.value import predict_value, summarise_concentration, train_spend
+from crmlib.engine import Engine
+from crmlib.tables import CONTRACTS
+
+UNCHANGED = {7: Calibration(), 91: Calibration()}
+
+
+@pytest.fixture
+def summary(cdnow: Engine) -> pd.DataFrame:
+    return cdnow.frame(f"FROM {summarise_purchases(cdnow, date(1998, 6, 30))} ORDER BY customer_id")
+
+
+@pytest.fixture
+def model(summary: pd.DataFrame) -> CalibratedModel:
+    return CalibratedModel(train_candidate("mbg_nbd", summary, 7), UNCHANGED)
+
+
+def test_amounts_are_those_of_lifetimes(summary: pd.DataFrame) -> None:
+    spend = train_spend(summary, seed=1)
+    oracle = btyd.GammaGammaFitter()
+    oracle.params_ = spend.fitter.params_
+    known = summary["monetary_value"].fillna(0) > 0
+    theirs = oracle.conditional_expected_average_profit(
+        summary["frequency"].where(known, 0), summary["monetary_value"].fillna(0)
+    )
+    assert spend.expected_amount(summary) == pytest.approx(theirs.to_numpy(float), rel=1e-9)
+    assert spend.independent
+    assert spend.correlation == pytest.approx(
+        summary[known][["frequency", "monetary_value"]].corr("spearman").iloc[0, 1]
+    )
+
+
+def test_drawn_totals_have_the_expected_mean(summary: pd.DataFrame) -> None:
+    spend = train_spend(summary, seed=1)
+    few = summary.iloc[:40]
+    totals = spend.draw_totals(few, np.full((40, 20_000), 3.0), np.random.default_rng(2))
+    assert totals.mean(axis=1) == pytest.approx(3 * spend.expected_amount(few), rel=0.05)
+
+
+def test_value_of_cdnow(summary: pd.DataFrame, model: CalibratedModel) -> None:
+    spend = train_spend(summary, seed=1)
+    value = predict_value(summary, model, spend, discount_rate=0.0, seed=1)
+    year = np.maximum(model.model.expected_purchases(summary, 365), model.model.p_buy(summary, 91))
+    assert value["clv_12m"].to_numpy() == pytest.approx(year * spend.expected_amount(summary), rel=1e-9)
+    assert (value["clv_12m_low"] <= value["clv_12m"]).all()
+    assert (value["clv_12m"] <= value["clv_12m_high"]).all()
+    assert value["churn_probability"].to_numpy() == pytest.approx(1 - value["p_buy_91d"])
+    assert value.groupby("value_decile")["clv_12m"].min().is_monotonic_increasing
+    assert value["value_decile"].value_counts().between(235, 236).all()
+    contract = CONTRACTS["customer_value"]
+    assert all(contract.column(name) for name in value.columns)
+
+
+def test_money_later_is_worth_less(summary: pd.DataFrame, model: CalibratedModel) -> None:
+    spend = train_spend(summary, seed=1)
+    now, later = (predict_value(summary, model, spend, rate, seed=1)["clv_12m"] for rate in (0.0, 0.2))
+    ratio = (later / now).to_numpy()
+    assert ((ratio > 1.2**-1) & (ratio < 1.2**-0.3)).all()
+
+
+def test_the_same_seed_gives_the_same_intervals(summary: pd.DataFrame, model: CalibratedModel) -> None:
+    few, spend = summary.iloc[:300], train_spend(summary, seed=1)
+    first, again, other = (predict_value(few, model, spend, 0.1, seed) for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first["clv_12m_high"].equals(other["clv_12m_high"])
+
+
+def test_without_amounts_value_is_empty(summary: pd.DataFrame, model: CalibratedModel) -> None:
+    nothing = summary.assign(amount=None, monetary_value=np.nan)
+    assert train_spend(nothing, seed=1) is None
+    value = predict_value(nothing, model, None, 0.1, seed=1)
+    assert "clv_12m" not in value
+    assert value["p_buy_91d"].between(0, 1).all()
+
+
+def test_few_amounts_give_everyone_the_mean(summary: pd.DataFrame) -> None:
+    spend = train_spend(summary.iloc[:40], seed=1)
+    assert spend.fitter is None
+    mean = summary["amount"].iloc[:40].astype(float).sum() / (summary["frequency"].iloc[:40] + 1).sum()
+    assert spend.expected_amount(summary) == pytest.approx(np.full(len(summary), mean))
+
+
+@pytest.mark.parametrize("k", [1.0, 2.5])
+def test_intervals_hold_on_simulated_customers(k: float) -> None:
+    planted = pd.Series({"k": k, "r": 1.5, "alpha": 15.0 / k, "a": 0.4, "b": 6.0})
+    random = np.random.default_rng(1)
+    drawn = simulate_histories(planted, random.uniform(200, 400, 4_000), 365, seed=2)
+    drawn["recency"], drawn["T"] = np.ceil(drawn["recency"]), np.ceil(drawn["T"])
+    drawn["customer_id"] = drawn.index.astype(str)
+    scale = random.gamma(4, 1 / 15, len(drawn))
+    made, coming = (random.gamma(6.0 * drawn[column]) / scale for column in ("frequency", "purchases"))
+    drawn["monetary_value"] = made / drawn["frequency"].where(drawn["frequency"] > 0)
+    drawn["amount"] = made + random.gamma(6.0, 1, len(drawn)) / scale
+    model = CalibratedModel(train_candidate("mbg_cnbd_k", drawn, 7), UNCHANGED)
+    spend = train_spend(drawn, seed=1)
+    assert spend.fitter.params_.to_dict() == pytest.approx({"p": 6, "q": 4, "v": 15}, rel=0.2)
+    value = predict_value(drawn, model, spend, 0.0, seed=3)
+    active = value["clv_12m_low"] > 0  # elsewhere the interval's end is one of many equal outcomes: nothing
+    assert active.mean() > 0.4
+    inside = pd.Series(coming).between(value["clv_12m_low"], value["clv_12m_high"])
+    assert 0.77 < inside[active].mean() < 0.83
+    assert value["clv_12m"].mean() == pytest.approx(coming.mean(), rel=0.06)
+
+
+def test_drawn_parameters_scatter_as_their_errors(summary: pd.DataFrame, model: CalibratedModel) -> None:
+    random = np.random.default_rng(9)
+    drawn = pd.DataFrame([draw_parameters(model.model, random).fitter.params_ for _ in range(400)])
+    fitter = model.model.fitter
+    relative = (fitter.standard_errors_ / fitter.params_)[["r", "alpha", "a", "b"]]
+    assert np.log(drawn).std()[relative.index].to_numpy() == pytest.approx(relative.to_numpy(), rel=0.15)
+    assert not isinstance(fitter, RhythmFitter)
+
+
+def test_concentration() -> None:
+    held = summarise_concentration(pd.Series([70.0, 20, 10, 0, 0, 0, 0, 0, 0, np.nan]))
+    assert held["value_share"].to_list()[:4] == pytest.approx([0, 0.7, 0.9, 1.0])
+    assert held["customers_share"].iloc[-1] == held["value_share"].iloc[-1] == 1

