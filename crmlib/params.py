@@ -14,11 +14,12 @@ import zoneinfo
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from crmlib.documents import Loader, Where, read_document
 from crmlib.errors import ParamsError
 from crmlib.tables import CONTRACTS
 
@@ -250,6 +251,8 @@ class TruthSource(Settings):
 class Source(Settings):
     """One system that delivers data."""
 
+    KEYS: ClassVar = ("owner", "timezone", *ENTITIES)
+
     owner: str | None = None
     timezone: TimeZone | None = None
     entities: dict[str, list[EntitySource]] = Field(default_factory=dict)
@@ -311,21 +314,16 @@ def load_params(path: Path, overrides: Mapping[str, Any] | None = None) -> Param
     ParamsError
         With every problem found, each naming file, line and key.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: there is no such params file.") from None
-    except (IsADirectoryError, UnicodeDecodeError):
-        raise ParamsError(f"{path}: this is not a text file in UTF-8; a params file is YAML.") from None
-    document, lines, problems = _read_yaml(path, text)
+    document = read_document(path, "params file", "run: and sources:")
     for key, value in (overrides or {}).items():
-        _set(document, key, value, path)
+        _set(document.data, key, value, path)
+    problems = list(document.problems)
     params = None
     try:
-        params = Params.model_validate(document)
+        params = Params.model_validate(document.data)
     except ValidationError as error:
-        problems += [_tell(path, lines, dict(problem)) for problem in error.errors()]
-    problems += [_at(path, lines, where, sentence) for where, sentence in _check_sources(document)]
+        problems += [document.tell(dict(problem), Params) for problem in error.errors()]
+    problems += [document.at(where, sentence) for where, sentence in _check_sources(document.data)]
     if problems or params is None:
         raise ParamsError(problems)
     return params
@@ -361,63 +359,9 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not sign or not re.fullmatch(r"[A-Za-z_][\w.-]*", key):
         raise ParamsError(f"--set {text}: write KEY=VALUE, such as --set run.seed=7.")
     try:
-        return key, yaml.load(value, Loader=_Loader)
+        return key, yaml.load(value, Loader=Loader)
     except yaml.YAMLError:
         raise ParamsError(f"--set {key}: the value is not YAML.") from None
-
-
-Lines = dict[tuple[Any, ...], int]
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key is the text that stands there, and so are yes, no, dates and numbers with leading zeros."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        self.flatten_mapping(node)
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be one word", key.start_mark)
-        return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
-
-
-_READ_OTHERWISE = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "timestamp")}
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _READ_OTHERWISE]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$", re.IGNORECASE), list("tTfF"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
-
-
-def _read_yaml(path: Path, text: str) -> tuple[dict[str, Any], Lines, list[str]]:
-    try:
-        node = yaml.compose(text, Loader=_Loader)
-        document = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ParamsError(f"{where}: this is not YAML ({getattr(error, 'problem', 'unreadable')}).") from None
-    if not isinstance(node, yaml.MappingNode):
-        raise ParamsError(f"{path}: the file must hold sections such as run: and sources:.")
-    lines: Lines = {}
-    problems = [f"{path}:{line}: the key '{key}' stands here a second time." for key, line in _walk(node, (), lines)]
-    return document, lines, problems
-
-
-def _walk(node: yaml.Node, where: tuple[Any, ...], lines: Lines) -> Iterator[tuple[str, int]]:
-    """Note the line of every key; yield the keys that stand twice."""
-    lines[where] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*where, key.value)
-            if inner in lines:
-                yield key.value, key.start_mark.line + 1
-                continue
-            yield from _walk(value, inner, lines)
-            lines[inner] = key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield from _walk(value, (*where, index), lines)
 
 
 def _set(document: dict[str, Any], key: str, value: Any, path: Path) -> None:
@@ -430,100 +374,7 @@ def _set(document: dict[str, Any], key: str, value: Any, path: Path) -> None:
     here[last] = value
 
 
-def _place(where: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A model's location as the file has it: without our own level of entities, and list indices of one."""
-    if len(where) > 2 and where[0] == "sources" and where[2] == "entities":
-        where = where[:2] + where[3:]
-    return where
-
-
-def _line(lines: Lines, where: tuple[Any, ...]) -> int | None:
-    if where in lines:
-        return lines[where]
-    without_indices = tuple(part for part in where if not isinstance(part, int))
-    while without_indices and without_indices not in lines:
-        without_indices = without_indices[:-1]
-    longest = where
-    while longest and longest not in lines:
-        longest = longest[:-1]
-    best = max((longest, without_indices), key=len)
-    return lines.get(best)
-
-
-def _at(path: Path, lines: Lines, where: tuple[Any, ...], sentence: str) -> str:
-    where = _place(where)
-    line = _line(lines, where)
-    key = ""
-    for depth, part in enumerate(where, start=1):
-        if not isinstance(part, int):
-            key += f".{part}" if key else str(part)
-        elif where[:depth] in lines:
-            key += f"[{part + 1}]"
-    return f"{path}{f':{line}' if line else ''}: {key}: {sentence}"
-
-
-def _known_keys(where: tuple[Any, ...]) -> list[str]:
-    """The keys that may stand where an unknown one does."""
-    model: Any = Params
-    for part in where[:-1]:
-        if isinstance(part, int):
-            continue
-        fields = getattr(model, "model_fields", None)
-        if fields is None or part not in fields:
-            continue
-        found = list(_models(fields[part].annotation))
-        model = found[0] if found else None
-    keys = [info.alias or name for name, info in model.model_fields.items()] if model else []
-    if model is Source:
-        keys = [key for key in keys if key != "entities"] + list(ENTITIES)
-    return keys
-
-
-def _models(annotation: Any) -> Iterator[type[Settings]]:
-    if isinstance(annotation, type) and issubclass(annotation, Settings):
-        yield annotation
-    for argument in getattr(annotation, "__args__", ()):
-        yield from _models(argument)
-
-
-#: What to say of a value of another type than its key asks for.
-SENTENCES = {
-    "model_type": "this is a section; put its keys here",
-    "dict_type": "this is a section; put its keys here",
-    "list_type": "write a list, such as [a, b]",
-    "string_type": "write a text, in quotes if it is a number",
-    "int_type": "write a whole number",
-    "int_parsing": "write a whole number",
-    "int_from_float": "write a whole number",
-    "float_type": "write a number",
-    "float_parsing": "write a number",
-    "bool_type": "write true or false",
-    "bool_parsing": "write true or false",
-    "date_from_datetime_parsing": "write a date such as 2026-11-01",
-    "date_type": "write a date such as 2026-11-01",
-    "too_short": "give at least one",
-}
-
-
-def _tell(path: Path, lines: Lines, problem: dict[str, Any]) -> str:
-    where = tuple(problem["loc"])
-    kind = problem["type"]
-    if kind == "extra_forbidden":
-        known = _known_keys(where)
-        near = difflib.get_close_matches(str(where[-1]), known, n=1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
-        return _at(path, lines, where, f"this key is unknown. {hint}")
-    if kind == "missing":
-        return _at(path, lines, where, "this key is missing.")
-    if kind == "value_error":
-        return _at(path, lines, where, f"{problem['ctx']['error']}.")
-    if kind == "literal_error":
-        return _at(path, lines, where, f"write {problem['ctx']['expected']}.")
-    message = SENTENCES.get(kind) or str(problem["msg"])
-    return _at(path, lines, where, f"{message[0].lower()}{message[1:]}.")
-
-
-def _check_sources(document: dict[str, Any]) -> Iterator[tuple[tuple[Any, ...], str]]:
+def _check_sources(document: dict[str, Any]) -> Iterator[tuple[Where, str]]:
     """What no single setting can know."""
     sources = document.get("sources")
     if not isinstance(sources, dict):
@@ -544,8 +395,8 @@ def _check_sources(document: dict[str, Any]) -> Iterator[tuple[tuple[Any, ...], 
 
 
 def _check_delivery(
-    here: tuple[Any, ...], entity: str, delivery: dict[str, Any], sources: list[str]
-) -> Iterator[tuple[tuple[Any, ...], str]]:
+    here: Where, entity: str, delivery: dict[str, Any], sources: list[str]
+) -> Iterator[tuple[Where, str]]:
     fields, values = (part if isinstance(part := delivery.get(key), dict) else {} for key in ("fields", "values"))
     known = _known_fields(entity)
     if not delivery.get("preset") and not delivery.get("fields"):
