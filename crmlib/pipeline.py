@@ -225,6 +225,12 @@ def _hash_inputs(params: Params, params_file: Path) -> dict[str, str]:
 def _begin(store: RunStore, run_id: str | None, params: Params, params_file: Path, inputs: dict[str, str]) -> RunFolder:
     as_of = params.run.as_of_date
     assert isinstance(as_of, date)
+    latest = store.latest()
+    if latest is not None and (other := latest.manifest()["params"]["run"]["name"]) != params.run.name:
+        raise InputError(
+            f"{store.directory}: the published run here is of '{other}', and would be the base of '{params.run.name}'. "
+            f"Give each retailer a folder of runs of its own: --runs-dir {store.directory / params.run.name}."
+        )
     base = store.find_base(as_of)
     return store.create(
         run_id,
@@ -293,6 +299,7 @@ def _run_notebook(folder: RunFolder, notebook: Path, params: Params, count: str,
                 cwd=str(notebook.parent),
                 progress_bar={"desc": f"{count} {name}", "leave": False} if sys.stderr.isatty() else False,
                 log_output=False,
+                extra_arguments=["--log-level=CRITICAL"],
                 # the kernel is spoken to by sockets in a folder of its own: no port is opened
                 config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
             )

@@ -136,6 +136,12 @@ def test_resume_refuses_changed_params_and_changed_inputs(house):
         run_it(house, resume=True)
 
 
+def test_a_folder_of_runs_belongs_to_one_retailer(house):
+    run_it(house)
+    with pytest.raises(InputError, match="published run here is of 'small'.*--runs-dir .*runs/other"):
+        run_it(house, overrides={"run.name": "other"})
+
+
 def test_a_foreign_failure_names_notebook_and_cell_and_quotes_nothing(house):
     secret = "Zacarias Unmistakable"
     write_notebook(house, "02_database_audit", f"raise KeyError({secret!r})")

@@ -12,7 +12,7 @@ from crmlib.identity.model import LinkageModel
 #: What a contradiction weighs (log2): more than any evidence for.
 CONTRADICTION = -40.0
 ROUNDS = 50
-#: Stands for no relatives at all, whose logarithm there is none of.
+#: Stands for none at all, of which there is no logarithm.
 SMALLEST_SHARE = 1e-60
 
 
@@ -66,7 +66,7 @@ def estimate_pair_shares(engine: Engine, model: LinkageModel) -> PairShares:
     """
     patterns = engine.frame(
         "SELECT round(2 * match_weight) / 2 AS w, round(2 * weight_to_relatives) / 2 AS r, count(*) AS pairs "
-        "FROM weighed_pairs GROUP BY ALL"
+        "FROM weighed_pairs GROUP BY ALL ORDER BY ALL"
     )
     records = engine.row("SELECT count(*) AS n FROM linkage_records")["n"]
     everything = max(1.0, records * (records - 1) / 2)
@@ -111,6 +111,7 @@ def decide_pairs(
     1 / (2**-W + 2**-R): a pair must look more like one person than like two strangers, and more than like two
     people of one home. Two different valid ids, or two different birth dates without a shared id, contradict.
     """
+    matches, relatives = (max(share, SMALLEST_SHARE) for share in shares)
     names = {comparison.name: len(comparison.levels) - 1 for comparison in model.comparisons}
     gammas = [quote(f"gamma_{name}") for name in names]
 
@@ -161,8 +162,8 @@ def decide_pairs(
             FROM weighed
             """,
         ),
-        prior_shift=float(np.log2(shares.matches / (1 - shares.matches) * (1 - model.prior) / model.prior)),
-        relatives_per_match=float(np.log2(max(shares.relatives, SMALLEST_SHARE) / shares.matches)),
+        prior_shift=float(np.log2(matches / (1 - matches) * (1 - model.prior) / model.prior)),
+        relatives_per_match=float(np.log2(relatives / matches)),
         deterministic=deterministic_national_id,
         contradiction=CONTRADICTION,
     )
