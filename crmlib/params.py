@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from crmlib.documents import Loader, Where, read_document
 from crmlib.errors import ParamsError
@@ -98,6 +107,8 @@ class FieldFrom(Settings):
         What stands between the values of several columns.
     value : optional
         The same value for every row, in place of ``from``.
+    if_wrong : {"reject", "empty"}
+        What becomes of a row whose value cannot be read: quarantine, or it goes without this field, and is counted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -106,6 +117,7 @@ class FieldFrom(Settings):
     extract: str | None = None
     join: str = " "
     value: Scalar | None = None
+    if_wrong: Literal["reject", "empty"] = "reject"
 
     @field_validator("extract")
     @classmethod
@@ -119,9 +131,11 @@ class FieldFrom(Settings):
                 raise ValueError("give exactly one group in parentheses: it is the value")
         return value
 
-    def model_post_init(self, _context: Any) -> None:
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> FieldFrom:
         if (self.source_columns is None) == (self.value is None):
             raise ValueError("give either from: or value:")
+        return self
 
 
 def _as_field(value: Any) -> Any:

@@ -35,7 +35,9 @@ TICKETS_OF_LINES = """
     FROM heads JOIN sums USING (source, ticket_id)
 """
 
-KNOWN_CONSENT = "source, source_record_id, record_source, channel, purpose, happened_at, decision, updated_at"
+#: What the evidence of a consent says that stands in a record, and of one whose time nobody knows.
+STATED = "stated with the record"
+UNDATED = "without a date"
 
 STATED_CONSENTS = """
     CREATE OR REPLACE TABLE stated_consents AS
@@ -56,24 +58,25 @@ STATED_CONSENTS = """
     known AS (
       SELECT source, source_record_id, channel, purpose, happened_at, NULL AS told_when, decision, updated_at,
         NULL AS file, NULL AS row, NULL AS dated
-      FROM {known} WHERE record_source = source
+      FROM {known} WHERE starts_with(evidence, $stated)
     ),
     followed AS (
       SELECT *, lag(decision) OVER (
         PARTITION BY source, source_record_id, channel, purpose
         ORDER BY happened_at, updated_at, file NULLS FIRST, row
-      ) AS decided_before
+      ) AS stated_before
       FROM (SELECT * FROM decided UNION ALL SELECT * FROM known)
     )
     SELECT *, row_number() OVER (ORDER BY file, row, channel, purpose) AS number
     FROM followed
-    WHERE file IS NOT NULL AND (told_when OR decision IS DISTINCT FROM decided_before)
+    WHERE file IS NOT NULL AND (told_when OR decision IS DISTINCT FROM stated_before)
 """
 
 CONSENTS_OF_RECORDS = """
     INSERT INTO staged_consent_events BY NAME
     SELECT source, source_record_id, source AS record_source, channel, purpose, happened_at, decision,
-      'stated with the record' AS evidence, updated_at, 0 AS file, number AS row, dated
+      CASE WHEN told_when THEN $stated ELSE $stated || ', ' || $undated END AS evidence,
+      updated_at, 0 AS file, number AS row, dated
     FROM stated_consents
 """
 
@@ -91,7 +94,7 @@ def stage_tickets_of_lines(staging: Staging) -> None:
 
 
 def stage_consents_of_records(staging: Staging, base: str | None) -> None:
-    """Stage the consents that records state: one that tells its time always, any other if it changes the decision.
+    """Stage the consents that records state: one that tells its time, and any other that was not stated before.
 
     Parameters
     ----------
@@ -100,10 +103,10 @@ def stage_consents_of_records(staging: Staging, base: str | None) -> None:
     base : str or None
         View of ``consent_events`` as the base run left it.
     """
-    known = f"(SELECT {KNOWN_CONSENT} FROM {staging.staged('consent_events')} WHERE fault_rule IS NULL"
-    known += f" UNION ALL SELECT {KNOWN_CONSENT} FROM {quote(base)})" if base else ")"
-    staging.engine.execute(STATED_CONSENTS.replace("{known}", known))
-    staging.engine.execute(CONSENTS_OF_RECORDS)
+    staged = staging.staged("consent_events")
+    known = quote(base) if base is not None else f"(SELECT * FROM {staged} WHERE false)"
+    staging.engine.execute(STATED_CONSENTS.replace("{known}", known), stated=STATED)
+    staging.engine.execute(CONSENTS_OF_RECORDS, stated=STATED, undated=UNDATED)
 
 
 def accept_restated_records(engine: Engine) -> None:

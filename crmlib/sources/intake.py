@@ -83,9 +83,9 @@ def take_in(
     InputError
         If a file is missing, empty or unreadable, a column is missing, or no row of a delivery can be used.
     """
-    for table in ENTITIES.values():
-        engine.execute(f"DROP TABLE IF EXISTS staged_{table}")
-        engine.execute(f"DROP TABLE IF EXISTS fresh_{table} CASCADE")
+    engine.execute(
+        "; ".join(f"DROP TABLE IF EXISTS {step}_{t}" for t in ENTITIES.values() for step in ("staged", "fresh"))
+    )
     staging = Staging(engine, params, params_file, cutoff - timedelta(seconds=1))
     for source, entity, where, given in list_entries(params):
         staging.stage(source, entity, where, given, hash_of)

@@ -146,8 +146,10 @@ class Staging:
         cases = [
             f"WHEN {quote(name)} IS NOT NULL AND {_typed(name)} IS NULL THEN [{literal(name)}, {rule}]"
             for name, (_, rule) in reading.items()
-            if rule
+            if rule and given.fields[name].if_wrong == "reject"
         ]
+        lenient = {n: reading[n][0] for n, mapped in given.fields.items() if mapped.if_wrong == "empty"}
+        self.unmapped += _count_emptied(engine, delivery, said, lenient)
         cases += [f"WHEN {chosen[name]} IS NULL THEN [{literal(name)}, 'missing']" for name in _needed(table, columns)]
         fault = f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS VARCHAR[])"
         expressions = ", ".join(f"{expression} AS {_typed(name)}" for name, (expression, _) in reading.items())
@@ -166,6 +168,19 @@ class Staging:
         used = {column for name in given.fields.values() for column in mapping.columns_of(name)} | set(given.keep)
         unused = tuple(name for name in read.columns if name not in used)
         return replace(delivery, told=_tell_formats(read, found), unused=unused)
+
+
+def _count_emptied(
+    engine: Engine, delivery: Delivery, said: str, expressions: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Values that cannot be read and leave their field empty, by field."""
+    counted = []
+    for name, expression in expressions.items():
+        where = f"{quote(name)} IS NOT NULL AND ({expression}) IS NULL"
+        if rows := engine.row(f"SELECT count(*) AS n FROM {said} WHERE {where}")["n"]:
+            place = {"source": delivery.source, "entity": delivery.entity, "field": name}
+            counted.append({**place, "value": "(cannot be read)", "rows": rows})
+    return counted
 
 
 def drop_read(engine: Engine, read: ReadFile) -> None:

@@ -128,7 +128,7 @@ def test_a_record_states_its_consents(state, deliveries):
         ("1", "sms", "withdrawn", "2026-11-01"),
         ("2", "sms", "granted", "2026-11-01"),
     ]
-    assert {row["evidence"] for row in deliveries.rows("consent_events")} == {"stated with the record"}
+    assert {row["evidence"] for row in deliveries.rows("consent_events")} == {"stated with the record, without a date"}
     assert {row["record_source"] for row in deliveries.rows("consent_events")} == {"shop"}
 
 
@@ -171,6 +171,7 @@ def test_an_updated_record_with_the_same_consents_adds_none(state):
 def test_a_consent_that_tells_its_time_is_kept_once(state, deliveries):
     told = {"consent.at": "said"}
     first = state("1,yes,,2026-03-01\n", as_of="2026-09-01", **told)
+    assert deliveries.values("consent_events", "evidence") == ["stated with the record"]
     assert state("1,yes,,2026-03-01\n", as_of="2026-10-01", **told) == first
     assert deliveries.ledger() == [(1, 0, 0, 1)]
     assert state("1,yes,,2026-04-01\n", as_of="2026-11-01", **told) == [*first, ("1", "email", "granted", "2026-04-01")]

@@ -325,7 +325,7 @@ def test_one_useless_file_of_many_is_quarantined(deliveries):
          "none of the 1 rows of tickets.csv can be used; mostly because of 'bought_at': This is not a date"),
         ("t,at,amount,card\n1,never,5,\n2,never,5,\n3,2026-01-01\n", {}, "none of the 3 rows .* 'bought_at'"),
         ("t,at,amount,card\n1,2026-01-01,5,\n", {"format": "parquet"}, "is not Parquet"),
-        ("t,at,amount,card\n1,2026-01-01,5,\n", {"preset": "shopify"}, "no preset 'shopify'; there are: .*shopify_cust"),
+        ("t,at,amount,card\n1,2026-01-01,5,\n", {"preset": "shopify"}, "no preset 'shopify'; there are: .*shopify_"),
         ("t,at,amount,card\n1,2026-01-01,5,\n", {"preset": "shopify_customers"}, "is one of customers, not of tickets"),
         ("t,at,amount,card\n1,2026-01-01,5,\n", {"dialect": {"date": "dd/mm/yyyy"}}, "this is no format of dates"),
     ],
@@ -453,3 +453,17 @@ def test_the_ledger_balances(tmp_path_factory, first, second):
             assert now == stored
         stored = now
     deliveries.engine.close()
+
+
+def test_a_field_may_be_let_go_empty_in_place_of_its_row(deliveries):
+    deliveries.write("customers.csv", "id,born\n1,1971-03-07\n2,1971-13-45\n")
+    born = {"from": "born", "if_wrong": "empty"}
+    given = {"path": "customers.csv", "fields": {"source_record_id": "id", "birth_date": born}}
+    intake = deliveries.take_in({"erp": {"customers": given}})
+    assert [value and value.isoformat()[:10] for value in deliveries.values("source_records", "birth_date")] == [
+        "1971-03-07",
+        None,
+    ]
+    assert intake.unmapped.to_dict("records") == [
+        {"source": "erp", "entity": "customers", "field": "birth_date", "value": "(cannot be read)", "rows": 1}
+    ]
