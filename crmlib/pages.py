@@ -10,8 +10,8 @@ from typing import Any
 import nbformat
 
 from crmlib.engine import Engine, literal
-from crmlib.report.context import Headline, IndexContext, PageContext, Room, RunContext, Source, TableRows
 from crmlib.report import guard
+from crmlib.report.context import Headline, IndexContext, PageContext, Room, RunContext, Source, TableRows
 from crmlib.report.guard import AllowedColumn, GuardedColumn
 from crmlib.report.html import render_data_dictionary, render_index, render_page
 from crmlib.runs import Manifest, RunFolder, RunStore, write_atomically
@@ -59,7 +59,8 @@ def write_pages(folder: RunFolder, store: RunStore) -> None:
     )
     notebooks = tuple(folder.notebooks / f"{room.key}.ipynb" for room in run.rooms)
     seconds = sum(room.get("seconds", 0.0) for room in manifest["notebooks"].values())
-    write_atomically(folder.report / "index.html", render_index(IndexContext(run, headlines, notebooks, tables, seconds)))
+    index = IndexContext(run, headlines, notebooks, tables, seconds)
+    write_atomically(folder.report / "index.html", render_index(index))
     write_atomically(folder.report / "data_dictionary.html", render_data_dictionary(CONTRACTS.values(), run))
 
 
@@ -137,7 +138,9 @@ def _gather_headlines(manifest: Manifest, store: RunStore) -> tuple[Headline, ..
     base: dict[tuple[str, str], float] = {}
     if manifest["base"] and (store.directory / manifest["base"]).is_dir():
         earlier = store.get(manifest["base"]).manifest()["notebooks"]
-        base = {(room, old["key"]): old["value"] for room, facts in earlier.items() for old in facts.get("headlines", [])}
+        base = {
+            (room, old["key"]): old["value"] for room, facts in earlier.items() for old in facts.get("headlines", [])
+        }
     return tuple(
         Headline(room=room, base_value=base.get((room, headline["key"])), **headline)
         for room, facts in sorted(manifest["notebooks"].items())

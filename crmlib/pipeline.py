@@ -196,7 +196,8 @@ def check_notebook_params(params: Params, params_file: Path, notebooks: list[Pat
             continue
         known = set(papermill.inspect_notebook(str(by_name[name]))) - set(OPTIONS)
         problems += [
-            f"{params_file}: notebooks.{name}.{knob}: the notebook has no such parameter; it has {', '.join(sorted(known))}."
+            f"{params_file}: notebooks.{name}.{knob}: the notebook has no such parameter; "
+            f"it has {', '.join(sorted(known))}."
             for knob in knobs
             if knob not in known
         ]

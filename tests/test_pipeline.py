@@ -138,7 +138,7 @@ def test_resume_refuses_changed_params_and_changed_inputs(house):
 
 def test_a_folder_of_runs_belongs_to_one_retailer(house):
     run_it(house)
-    with pytest.raises(InputError, match="published run here is of 'small'.*--runs-dir .*runs/other"):
+    with pytest.raises(InputError, match=r"published run here is of 'small'.*--runs-dir .*runs/other"):
         run_it(house, overrides={"run.name": "other"})
 
 
@@ -291,7 +291,8 @@ def test_a_person_in_an_output_stops_the_run_and_is_not_named(house):
         "01_intake",
         "import pandas as pd",
         "run.write('source_records', pd.DataFrame({'source': ['shop'], 'source_record_id': ['1'], "
-        "'full_name': [open('../people.csv').read().split(',')[-1].strip()], 'updated_at': pd.Timestamp('2026-01-01', tz='UTC')}))",
+        "'full_name': [open('../people.csv').read().split(',')[-1].strip()], "
+        "'updated_at': pd.Timestamp('2026-01-01', tz='UTC')}))",
         "run.frame('source_records')[['full_name']]",
     )
     write_notebook(house, "02_database_audit", "1")

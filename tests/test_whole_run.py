@@ -240,7 +240,8 @@ def test_complete_journey_runs_and_repeats_its_notice(root, tmp_path):
     assert pq.read_metadata(folder.tables / "purchase_summary.parquet").num_rows == 2_469
     notice = folder.manifest()["params"]["run"]["notice"]
     assert "research and educational purposes" in notice
-    assert " ".join(notice.split()) in " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    readme = (root / "README.md").read_text(encoding="utf-8").replace("> ", "")
+    assert " ".join(notice.split()) in " ".join(readme.split())
     page = re.sub(r"<[^>]+>", " ", (folder.report / "05_purchase_patterns.html").read_text(encoding="utf-8"))
     assert "research and educational purposes" in " ".join(page.split())
 
