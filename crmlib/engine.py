@@ -167,9 +167,13 @@ class Engine:
 
     def has(self, name: str) -> bool:
         """Whether a table or view of this name exists."""
-        found = self.row("SELECT count(*) AS n FROM duckdb_tables() WHERE table_name = $name", name=name)["n"]
-        seen = self.row("SELECT count(*) AS n FROM duckdb_views() WHERE view_name = $name", name=name)["n"]
-        return bool(found or seen)
+        with self._naming(name):
+            found = self.connection.execute(
+                "SELECT 1 FROM duckdb_tables() WHERE table_name = $name "
+                "UNION ALL SELECT 1 FROM duckdb_views() WHERE view_name = $name",
+                {"name": name},
+            )
+            return found.fetchone() is not None
 
     def map_distinct(
         self,

@@ -75,7 +75,8 @@ def test_any_heading_can_be_a_columns_name(heading):
 def test_rows_are_of_pythons_own_types(engine):
     row = engine.row(
         "SELECT sum(x) AS total, CAST(1.5 AS DECIMAL(18,2)) AS amount, DATE '2026-01-02' AS day, "
-        "TIMESTAMPTZ '2026-01-02 10:00:00+01' AS moment, ['a'] AS list, MAP {'a': 0.5::DOUBLE} AS shares, NULL AS nothing "
+        "TIMESTAMPTZ '2026-01-02 10:00:00+01' AS moment, ['a'] AS list, MAP {'a': 0.5::DOUBLE} AS shares, "
+        "NULL AS nothing "
         "FROM (VALUES (1), (2)) AS t(x)"
     )
     assert row == {
@@ -123,7 +124,8 @@ import pyarrow as pa
 from crmlib.engine import Engine
 engine = Engine()
 assert engine.row("SELECT current_setting('TimeZone') AS zone")["zone"] == "UTC"
-engine.map_distinct("m", "SELECT TIMESTAMPTZ '2026-01-02 10:00:00+01' AS moment", lambda t: (t.isoformat(),), {"text": pa.string()})
+moment = "SELECT TIMESTAMPTZ '2026-01-02 10:00:00+01' AS moment"
+engine.map_distinct("m", moment, lambda moment: (moment.isoformat(),), {"text": pa.string()})
 assert engine.row("SELECT text FROM m")["text"] == "2026-01-02T09:00:00+00:00"
 """
     subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "TZ": "Asia/Tokyo"})

@@ -201,7 +201,8 @@ def test_the_words_of_a_value_map_are_texts_as_they_stand_there(write):
     )
     words = load_params(write(text)).sources["erp"].entities["customers"][0].values["gender"]
     assert words == {
-        "yes": "male", "No": "female", "1": "other", "007": "other", "true": "male", "2026-01-01": "female", "~": "other",
+        "yes": "male", "No": "female", "1": "other", "007": "other", "true": "male", "2026-01-01": "female",
+        "~": "other",
     }  # fmt: skip
 
 

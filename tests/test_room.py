@@ -299,7 +299,7 @@ def test_a_version_that_moves_a_row_into_the_future_hides_the_row(intake):
 
 
 def test_a_room_leaves_when_a_table_it_needs_is_absent_or_empty(intake):
-    with pytest.raises(NothingToDo, match="^No tickets, nothing to do.$"):
+    with pytest.raises(NothingToDo, match=r"^No tickets, nothing to do\.$"):
         intake.require("tickets", sentence="No tickets, nothing to do.")
     intake.write("tickets", rows(ticket("later", "2027-01-01")))
     with pytest.raises(NothingToDo):

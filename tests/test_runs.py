@@ -239,8 +239,8 @@ def test_a_draft_has_its_tables_linked_and_leaves_the_run_as_it_is(store):
     assert draft.manifest()["status"] == "draft"
     assert draft.manifest()["draft_of"] == "a"
     assert draft.manifest()["writer"] != before["writer"]
-    assert os.path.samefile(draft.tables / "tickets.parquet", folder.tables / "tickets.parquet")
-    assert os.path.samefile(draft.tables / "evaluation/03_x.parquet", folder.tables / "evaluation/03_x.parquet")
+    assert (draft.tables / "tickets.parquet").samefile(folder.tables / "tickets.parquet")
+    assert (draft.tables / "evaluation/03_x.parquet").samefile(folder.tables / "evaluation/03_x.parquet")
     assert not (draft.tables / ".tickets.parquet-99").exists()
     write_atomically(draft.tables / "tickets.parquet", "changed")
     draft.update(lambda manifest: manifest["tables"].update(tickets={}))

@@ -106,7 +106,7 @@ def test_an_interval_has_both_ends():
 
 
 def test_an_unknown_table_is_a_contract_error():
-    with pytest.raises(ContractError, match="no table 'ticket'.*tickets"):
+    with pytest.raises(ContractError, match=r"no table 'ticket'.*tickets"):
         find_contract("ticket")
 
 

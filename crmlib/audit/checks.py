@@ -15,7 +15,6 @@ from crmlib.fields.names import normalise_name
 from crmlib.fields.national_ids import normalise_national_id
 from crmlib.fields.phones import normalise_phone
 from crmlib.params import Params
-from crmlib.tables import CONTRACTS
 
 #: Fields whose absence is a defect where the source has them at all.
 WANTED = (
@@ -59,7 +58,7 @@ class Check(NamedTuple):
 def list_record_checks(stale_after_days: int) -> list[Check]:
     """The checks of records of people and companies."""
     return [
-        Check("name", "filled", "completeness", "true", "name_valid IS NULL", "have no name"),
+        Check("name", "filled", "completeness", "company IS NULL", "name_valid IS NULL", "have no name"),
         *(
             Check(field, "filled", "completeness", "true", f"{field} IS NULL", f"have no {field.replace('_', ' ')}")
             for field in WANTED
@@ -268,10 +267,11 @@ def _work_values(engine: Engine, country: str, as_of_date: date) -> None:
 
 def _find_present(engine: Engine, records: str) -> dict[str, list[str]]:
     """Field -> the sources that have it at all: no source is blamed for what it never collects."""
-    fields = [column.name for column in CONTRACTS["source_records"].columns if column.name in WANTED]
-    counts = ", ".join(f"count({quote(field)}) AS {quote(field)}" for field in fields)
-    rows = engine.rows(f"SELECT source, {counts} FROM {quote(records)} GROUP BY source ORDER BY source")
-    return {field: [row["source"] for row in rows if row[field]] for field in fields}
+    counts = ", ".join(f"count({quote(field)}) AS {quote(field)}" for field in WANTED)
+    rows = engine.rows(
+        f"SELECT source, count(name_valid) AS name, {counts} FROM {quote(records)} GROUP BY source ORDER BY source"
+    )
+    return {field: [row["source"] for row in rows if row[field]] for field in ("name", *WANTED)}
 
 
 def _judge(check: Check, table: str, entity: str, customers: str, sources: list[str] | None) -> str:

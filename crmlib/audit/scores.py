@@ -86,7 +86,7 @@ def tell_worst(engine: Engine, findings: str, params: Params, most: int = 5) -> 
     Returns
     -------
     DataFrame
-        Columns defect, rows, share, revenue_at_risk, owner.
+        Columns defect, share, revenue_at_risk, owner.
     """
     words = {(c.field, c.check): c.words for c in [*list_record_checks(params.audit.stale_after_days), *TICKET_CHECKS]}
     worst = engine.frame(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from crmlib.behaviour.churn import CalibratedModel
 from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.rhythm import RhythmFitter, as_rhythm
-from crmlib.engine import Engine
+from crmlib.engine import Engine, quote
 from crmlib.params import StageSettings
 
 STAGES = ("prospect", "new", "on_rhythm", "due", "late", "at_risk", "dormant", "lost", "reactivated")
@@ -36,6 +36,13 @@ ORDER BY i.customer_id
 def list_prospects(engine: Engine) -> pd.DataFrame:
     """Customers without a purchase: column customer_id."""
     return engine.frame(PROSPECTS)
+
+
+def read_base(engine: Engine, base: str | None) -> pd.DataFrame | None:
+    """The lifecycle of an earlier run, from the engine's table of that name; None if there is none."""
+    if base is None:
+        return None
+    return engine.frame(f"SELECT customer_id, stage, since, previous_stage FROM {quote(base)}")
 
 
 def assign_lifecycle(
@@ -60,12 +67,12 @@ def assign_lifecycle(
     prospects : DataFrame, optional
         Column customer_id: customers without a purchase.
     base : DataFrame, optional
-        Table `lifecycle` of an earlier run, for customers whom the last purchase found in the stage they are in.
+        Table `lifecycle` of an earlier run: who is in the same stage since then keeps the day it was entered.
 
     Returns
     -------
     DataFrame
-        Table `lifecycle`: customer_id, stage, since (looking back to the last purchase, and beyond it by `base`),
+        Table `lifecycle`: customer_id, stage, since (looked for from the last purchase on, and before it in `base`),
         overdue_percentile (share of the customer's gaps that
         would have ended by now), next_purchase_from/median/to (if still a customer: 10 %, 50 %, 90 %; empty
         beyond ten years), previous_stage (empty where the last purchase only renewed the stage).
@@ -84,7 +91,7 @@ def assign_lifecycle(
             "previous_stage": _find_previous(judge, entered),
         }
     )
-    found = _carry_over(found, base)
+    found = _carry_over(found, base, first + pd.to_timedelta(summary["recency"], unit="D"))
     for name, quantile in zip(("from", "median", "to"), WINDOW, strict=True):
         days = judge.next_purchase(quantile)
         days = np.floor(days) + 1 if name == "from" else np.maximum(np.ceil(days), 1)
@@ -111,10 +118,11 @@ class _Judge:
         closed = self._overdue(before, self.previous_recency, self.recency)
         self.returned_late = (closed >= stages.at_risk) & (self.frequency > 0)
 
-    def stage(self, age: Floats) -> NDArray[np.str_]:
-        """Stage at an age, with the history of today."""
-        histories = pd.DataFrame({"frequency": self.frequency, "recency": self.recency, "T": age})
-        reactivated = self.returned_late & (age - self.recency <= self.stages.reactivated_days)
+    def stage(self, age: Floats, rows: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.str_]:
+        """Stage at an age, with the history of today; of some rows alone, if these are given."""
+        recency = self.recency[rows]
+        histories = pd.DataFrame({"frequency": self.frequency[rows], "recency": recency, "T": age})
+        reactivated = self.returned_late[rows] & (age - recency <= self.stages.reactivated_days)
         return self._name(histories, reactivated)
 
     def previous_stage(self) -> NDArray[np.str_]:
@@ -165,14 +173,14 @@ class _Judge:
 
 def _find_entry(judge: _Judge, now: NDArray[np.str_]) -> Floats:
     """The age at which today's stage was entered, by bisection over the days since the last purchase."""
-    entered, outside = judge.age.copy(), judge.recency.copy()
-    at_once = judge.stage(outside) == now
-    entered = np.where(at_once, judge.recency, entered)
-    for _ in range(int(np.ceil(np.log2(max((entered - outside).max(initial=1), 1)))) + 1):
-        middle = np.floor((entered + outside) / 2)
-        inside = judge.stage(middle) == now
-        entered = np.where(inside & ~at_once, middle, entered)
-        outside = np.where(~inside & ~at_once, middle, outside)
+    entered = judge.recency.copy()
+    rows = np.flatnonzero(judge.stage(entered) != now)
+    outside, inside = judge.recency[rows], judge.age[rows]
+    for _ in range(int(np.ceil(np.log2(max((inside - outside).max(initial=1), 1)))) + 1):
+        middle = np.floor((inside + outside) / 2)
+        there = judge.stage(middle, rows) == now[rows]
+        inside, outside = np.where(there, middle, inside), np.where(there, outside, middle)
+    entered[rows] = inside
     return entered
 
 
@@ -182,14 +190,15 @@ def _find_previous(judge: _Judge, entered: Floats) -> NDArray[np.str_]:
     return np.where(entered > judge.recency, with_this_history, judge.previous_stage())
 
 
-def _carry_over(found: pd.DataFrame, base: pd.DataFrame | None) -> pd.DataFrame:
-    """Where the last purchase only renewed a stage, take its entry from the base, if it is the same stage there."""
+def _carry_over(found: pd.DataFrame, base: pd.DataFrame | None, last_purchase: pd.Series) -> pd.DataFrame:
+    """Keep the entry into a stage that the base has already seen: no purchase since, or one that only renewed it."""
     renewed = found["previous_stage"] == found["stage"]
     found["previous_stage"] = found["previous_stage"].where(~renewed, None)
     if base is None:
         return found
     known = found[["customer_id"]].merge(base, on="customer_id", how="left")
-    carried = renewed & (known["stage"] == found["stage"]) & known["since"].notna()
-    found["since"] = found["since"].where(~carried, pd.to_datetime(known["since"]))
+    since = pd.to_datetime(known["since"])
+    carried = (known["stage"] == found["stage"]) & since.notna() & (renewed | (since >= last_purchase))
+    found["since"] = found["since"].where(~carried, since)
     found["previous_stage"] = found["previous_stage"].where(~carried, known["previous_stage"])
     return found

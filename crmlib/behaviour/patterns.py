@@ -19,8 +19,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 GAPS = "SELECT gap, count(*) AS gaps FROM purchase_gaps WHERE gap IS NOT NULL GROUP BY gap ORDER BY gap"
 
 PURCHASE_DAYS_BY_WEEKDAY = """
-SELECT date_diff('day', DATE '1969-12-29', bought_on) % 7 AS weekday, count(*) AS purchase_days,
-       CAST(sum(amount) AS DOUBLE) AS amount
+SELECT date_diff('day', DATE '1969-12-29', bought_on) % 7 AS weekday, count(*) AS purchase_days
 FROM purchase_days
 GROUP BY weekday
 ORDER BY weekday
@@ -64,7 +63,7 @@ def count_gaps(engine: Engine) -> pd.DataFrame:
 
 
 def count_weekdays(engine: Engine) -> pd.DataFrame:
-    """Purchase days by weekday: columns weekday (name), purchase_days, share, and index (1 is an average day)."""
+    """Purchase days by weekday: columns weekday (name), purchase_days, share."""
     counted = engine.frame(PURCHASE_DAYS_BY_WEEKDAY).set_index("weekday").reindex(range(7)).fillna(0)
     share = counted["purchase_days"] / counted["purchase_days"].sum()
     return pd.DataFrame(
@@ -72,7 +71,6 @@ def count_weekdays(engine: Engine) -> pd.DataFrame:
             "weekday": WEEKDAYS,
             "purchase_days": counted["purchase_days"].to_numpy(),
             "share": share.to_numpy(),
-            "index": 7 * share.to_numpy(),
         }
     )
 

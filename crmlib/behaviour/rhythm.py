@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.special import betainc, betaincinv, betaln, digamma, gammaln
 
-from crmlib.behaviour.btyd import FitterBase, fit
+from crmlib.behaviour.btyd import MIN_REPEAT_BUYERS, FitterBase, fit
 from crmlib.behaviour.histories import PurchaseModel
 from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.renewals import further_purchases
@@ -230,6 +230,11 @@ def train_rhythm(grouped: pd.DataFrame, days_per_unit: float = 7, k: float | Non
     log_gaps = grouped["sum_log_itt"] - gaps * np.log(days_per_unit)
     fitted = fit(RhythmFitter(k), grouped, days_per_unit, sum_log_itt=log_gaps.to_numpy(float))
     return PurchaseModel("mbg_cnbd_k", fitted, days_per_unit)
+
+
+def has_enough(summary: pd.DataFrame) -> bool:
+    """Whether enough customers bought on two days for a model to be fitted."""
+    return int((summary["frequency"] > 0).sum()) >= MIN_REPEAT_BUYERS
 
 
 def as_rhythm(model: PurchaseModel) -> PurchaseModel:

@@ -35,8 +35,9 @@ U_PAIRS = 500_000
 EM_PAIRS = 1_000_000
 #: A training session over fewer pairs teaches nothing.
 LEAST_EM_PAIRS = 30
+#: What Splink says of a level that a session never saw.
+SPLINK_UNSEEN_M = 1e-6
 PAIRS_PER_BATCH = 2_000_000
-#: Pairs that weigh less than this (log2) are scored but not kept.
 LEAST_WEIGHT = -10.0
 
 #: Fields held equal in each training session. Relatives seldom agree in them, and so are not learnt as matches.
@@ -96,7 +97,7 @@ def train_model(
         "probability_two_random_records_match": _estimate_prior(engine),
         "comparisons": [write_comparison(comparison) for comparison in comparisons],
     }
-    with _making_linkers(engine) as make_linker:
+    with _making_linkers(engine) as (_, make_linker):
         tell("u of random pairs")
         linker = make_linker(settings)
         linker.training.estimate_u_using_random_sampling(
@@ -115,7 +116,12 @@ def train_model(
     return LinkageModel(comparisons, settings, tuple(notes))
 
 
-def predict_pairs(engine: Engine, model: LinkageModel, progress: Callable[[str], None] | None = None) -> str:
+def predict_pairs(
+    engine: Engine,
+    model: LinkageModel,
+    least_weight: float = LEAST_WEIGHT,
+    progress: Callable[[str], None] | None = None,
+) -> str:
     """Score the candidate pairs.
 
     Parameters
@@ -123,6 +129,8 @@ def predict_pairs(engine: Engine, model: LinkageModel, progress: Callable[[str],
     engine : Engine
         Holds ``linkage_records`` and ``candidate_pairs``.
     model : LinkageModel
+    least_weight : float
+        Pairs that weigh less (log2) are not kept.
     progress : callable, optional
         Told each step in words.
 
@@ -130,7 +138,7 @@ def predict_pairs(engine: Engine, model: LinkageModel, progress: Callable[[str],
     -------
     str
         ``scored_pairs``: record_no_l, record_no_r, match_weight (log2), match_probability and
-        ``gamma_<comparison>`` for each; pairs under `LEAST_WEIGHT` are not kept.
+        ``gamma_<comparison>`` for each.
     """
     gammas = [quote(f"gamma_{comparison.name}") for comparison in model.comparisons]
     typed = "".join(f", 0 AS {gamma}" for gamma in gammas)
@@ -145,7 +153,7 @@ def predict_pairs(engine: Engine, model: LinkageModel, progress: Callable[[str],
     if pairs == 0 or not model.comparisons:
         return "scored_pairs"
     batches = max(1, math.ceil(pairs / PAIRS_PER_BATCH))
-    with _making_linkers(engine) as make_linker:
+    with _making_linkers(engine) as (api, make_linker):
         linker = make_linker(model.settings)
         for batch in range(batches):
             if progress:
@@ -157,9 +165,9 @@ def predict_pairs(engine: Engine, model: LinkageModel, progress: Callable[[str],
                     f"FROM candidate_pairs WHERE hash(record_no_l) % {batches} = {batch}",
                 )
             )
-            blocked = linker._db_api.register("pairs_to_score", table_name=f"pairs_to_score_{batch}")
+            blocked = api.register("pairs_to_score", table_name=f"pairs_to_score_{batch}")
             linker.table_management.register_blocked_pairs_for_predict(blocked)
-            scored = linker.inference.predict(threshold_match_weight=LEAST_WEIGHT)
+            scored = linker.inference.predict(threshold_match_weight=least_weight)
             engine.execute(
                 "INSERT INTO scored_pairs SELECT record_no_l, record_no_r, match_weight, match_probability, "
                 f"{', '.join(gammas)} FROM {quote(scored.physical_name)}"
@@ -169,8 +177,8 @@ def predict_pairs(engine: Engine, model: LinkageModel, progress: Callable[[str],
 
 
 @contextmanager
-def _making_linkers(engine: Engine) -> Iterator[Callable[[dict[str, Any]], Linker]]:
-    """Make linkers on the engine's own connection that say nothing and leave no table behind."""
+def _making_linkers(engine: Engine) -> Iterator[tuple[DuckDBAPI, Callable[[dict[str, Any]], Linker]]]:
+    """Splink on the engine's own connection, and what makes its linkers; they say nothing and leave no table behind."""
     logger = logging.getLogger("splink")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -179,7 +187,7 @@ def _making_linkers(engine: Engine) -> Iterator[Callable[[dict[str, Any]], Linke
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield lambda settings: Linker(records, settings, log_level=None)
+            yield api, lambda settings: Linker(records, settings, log_level=None)
     finally:
         api.delete_tables_created_by_splink_from_db()
         logger.setLevel(level)
@@ -215,10 +223,9 @@ def _train_session(linker: Linker, keys: tuple[str, ...], pairs: int) -> LearntS
     except (EMTrainingException, ValueError):
         # no pair was free to learn from, or a level's m vanished in doubles: the other sessions train without this one
         return {}
-    trained = {comparison.output_column_name for comparison in session.core_model_settings.comparisons}
     return {
-        (comparison["output_column_name"], number): float(level["m_probability"])
-        for comparison in linker.misc.save_model_to_json()["comparisons"]
-        for number, level in enumerate(comparison["comparison_levels"][1:])
-        if comparison["output_column_name"] in trained and "m_probability" in level
+        (comparison.output_column_name, number): level.m_probability
+        for comparison in session.core_model_settings.comparisons
+        for number, level in enumerate(level for level in comparison.comparison_levels if not level.is_null_level)
+        if level.m_probability is not None and level.m_probability > SPLINK_UNSEEN_M
     }

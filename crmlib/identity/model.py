@@ -12,8 +12,10 @@ import pandas as pd
 
 from crmlib.identity.comparisons import Comparison
 
+SIGNIFICANT_DIGITS = 8
 SMALLEST_M = 1e-4
 SMALLEST_U = 1e-7
+UNSEEN_M = 2e-3
 #: Odds to one that the agreement of one field alone can reach.
 MOST_ALONE = 10.0
 #: Least weight (log2) of the strongest agreement of a field.
@@ -119,13 +121,18 @@ def read_u_probabilities(settings: dict[str, Any]) -> LearntShares:
 
 
 def set_m_probabilities(settings: dict[str, Any], learnt: list[LearntShares]) -> dict[str, Any]:
-    """Settings with each level's m the median of what the training sessions learnt; unlearnt ones stay as they are."""
+    """Settings with each level's m the median of what the training sessions learnt.
+
+    A level that none of them saw, in a comparison that they did learn, is rare among matches: `UNSEEN_M`. A
+    comparison that none of them learnt keeps the usual shares.
+    """
     for comparison in settings["comparisons"]:
+        name = comparison["output_column_name"]
+        if not any(key[0] == name for session in learnt for key in session):
+            continue
         for number, level in enumerate(comparison["comparison_levels"][1:]):
-            key = (comparison["output_column_name"], number)
-            shares = [session[key] for session in learnt if key in session]
-            if shares:
-                level["m_probability"] = median(shares)
+            shares = [session[name, number] for session in learnt if (name, number) in session]
+            level["m_probability"] = median(shares) if shares else UNSEEN_M
     return settings
 
 
@@ -134,20 +141,22 @@ def settle_parameters(
 ) -> tuple[dict[str, Any], list[str]]:
     """Settings with every m and u in a sane place, and a sentence for each that was not.
 
-    Random pairs hold some matches, so u as observed is a mixture, P(level) = λ m + (1 − λ) u; it is solved
-    for u. No single field's agreement is let outweigh the prior by more than `MOST_ALONE` to one, and no
-    difference speaks for a match.
+    The m of a comparison are made to sum to one. Random pairs hold some matches, so u as observed is a mixture,
+    P(level) = λ m + (1 − λ) u; it is solved for u. No single field's agreement is let outweigh the prior by more
+    than `MOST_ALONE` to one, and no difference speaks for a match. All are rounded, so that the order in which a
+    database adds up doubles is not seen in the result.
     """
     prior = settings["probability_two_random_records_match"]
     notes = []
     for comparison, trained in zip(comparisons, settings["comparisons"], strict=True):
         levels = trained["comparison_levels"][1:]
-        for number, (level, written) in enumerate(zip(comparison.levels, levels, strict=True)):
-            m = max(SMALLEST_M, float(written.get("m_probability", level.m)))
+        shares = [max(SMALLEST_M, float(level["m_probability"])) for level in levels]
+        for number, written in enumerate(levels):
+            m = shares[number] / sum(shares)
             u = observed_u[comparison.name, number]
             if number < len(levels) - 1:
                 u = max((u - prior * m) / (1 - prior), prior * m / MOST_ALONE, SMALLEST_U)
-            written["m_probability"], written["u_probability"] = m, u
+            written["m_probability"], written["u_probability"] = _round(m), _round(u)
         if math.log2(levels[0]["m_probability"] / levels[0]["u_probability"]) < LEAST_AGREEMENT:
             for level, written in zip(comparison.levels, levels, strict=True):
                 written["m_probability"] = level.m
@@ -157,3 +166,7 @@ def settle_parameters(
             )
         levels[-1]["u_probability"] = max(levels[-1]["u_probability"], levels[-1]["m_probability"])
     return settings, notes
+
+
+def _round(share: float) -> float:
+    return float(f"{share:.{SIGNIFICANT_DIGITS - 1}e}")

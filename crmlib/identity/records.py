@@ -87,19 +87,44 @@ LINKAGE_RECORDS = Step(
     "linkage_records",
     """
     WITH telling AS (
-        SELECT r.* REPLACE (
-            CASE WHEN sm.value IS NULL THEN r.mailbox END AS mailbox,
-            CASE WHEN sp.value IS NULL THEN r.phone END AS phone,
-            CASE WHEN si.value IS NULL THEN r.national_id END AS national_id
-        )
+        SELECT r.record_no,
+               CASE WHEN m.value IS NULL THEN r.mailbox END AS mailbox,
+               CASE WHEN p.value IS NULL THEN r.phone END AS phone,
+               CASE WHEN i.value IS NULL THEN r.national_id END AS national_id
         FROM prepared_records r
-        LEFT JOIN shared_values sm ON sm.field = 'mailbox' AND sm.value = r.mailbox
-        LEFT JOIN shared_values sp ON sp.field = 'phone' AND sp.value = r.phone
-        LEFT JOIN shared_values si ON si.field = 'national_id' AND si.value = r.national_id
+        LEFT JOIN shared_values m ON m.field = 'mailbox' AND m.value = r.mailbox
+        LEFT JOIN shared_values p ON p.field = 'phone' AND p.value = r.phone
+        LEFT JOIN shared_values i ON i.field = 'national_id' AND i.value = r.national_id
     )
-    SELECT *, split_part(mailbox, '@', 1) AS email_local, CASE WHEN phone_kind = 'landline' THEN phone END AS landline
-    FROM telling
-    ORDER BY record_no
+    SELECT r.record_no,
+           r.source,
+           r.source_record_id,
+           r.kind,
+           r.given_key,
+           r.given_variants,
+           r.given_words,
+           r.given_initials,
+           r.given_abbreviated,
+           r.given_common,
+           r.given_block,
+           r.surname_1_key,
+           r.surname_2_key,
+           r.name_key,
+           t.mailbox,
+           split_part(t.mailbox, '@', 1) AS email_local,
+           t.phone,
+           CASE WHEN r.phone_kind = 'landline' THEN t.phone END AS landline,
+           t.national_id,
+           CASE WHEN t.national_id IS NOT NULL THEN r.national_id_valid END AS national_id_valid,
+           r.birth_day,
+           r.street_key,
+           r.number_key,
+           r.unit_key,
+           r.postcode_key,
+           r.municipality_key
+    FROM prepared_records r
+    JOIN telling t ON t.record_no = r.record_no
+    ORDER BY r.record_no
     """,
 )
 
@@ -122,7 +147,7 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
         ``linkage_records``: record_no (dense, by source and source_record_id), source, source_record_id, kind,
         given_key, given_variants (names it may stand for), given_words (of all variants), given_initials,
         given_abbreviated (a word is an initial), given_common, given_block, surname_1_key, surname_2_key,
-        name_key (all words, sorted), mailbox, email_local, phone, phone_kind, landline, national_id,
+        name_key (all words, sorted), mailbox, email_local, phone, landline, national_id,
         national_id_valid (null: no check known), birth_day (yyyymmdd), street_key, number_key, unit_key,
         postcode_key, municipality_key. Beside it ``shared_values`` holds the mailboxes, phones and ids left out
         because `MOST_SHARING` differently named people or more give them.

@@ -30,8 +30,10 @@ NO = ("false", "f", "no", "n", "0")
 #: Beyond this an amount or a quantity is taken for a slip of the keyboard.
 IMPOSSIBLE_AMOUNT = 10_000_000
 YEARS = (1850, 2150)
+#: The type a text is read as, by the kind of column: it holds any number that is possible, and some that are not.
+NUMBERS = {"money": "DECIMAL(18, 6)", "float": "DOUBLE", "int": "BIGINT"}
 #: Rows whose texts are looked at to find a format.
-SAMPLED_ROWS = 20_000
+SAMPLED_ROWS = 10_000
 #: What may stand around and in a number without meaning anything: blanks, apostrophes, the currency.
 BESIDE_NUMBERS = r"[\s\x{00A0}\x{202F}''’€$£]|^[A-Z]{3}|[A-Z]{3}$"
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
@@ -45,6 +47,26 @@ FITTING: dict[str, tuple[str, ...]] = {
     "bool": ("BOOLEAN",),
     "texts": ("VARCHAR[]",),
 }
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a field is read.
+
+    Parameters
+    ----------
+    value : str
+        The expression for its value; it may use ``prepared``.
+    rule : str or None
+        The expression for the rule that is broken where the field says something and the value is nothing; None where
+        any text will do.
+    prepared : str or None
+        What is worked out once for each row, as the column that `prepared_name` names.
+    """
+
+    value: str
+    rule: str | None = None
+    prepared: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,18 +113,22 @@ def find_formats(engine: Engine, said: str, rows: int, columns: list[Column], de
     Formats
     """
     sample = f"{said} WHERE row % {max(1, rows // SAMPLED_ROWS)} = 0"
-    dates, decimals, sniffed = {}, {}, []
+    dates: dict[str, tuple[str, ...]] = {}
+    decimals: dict[str, str] = {}
+    sniffed: list[str] = []
     given = delivery.dialect.date
     for column in columns:
         if column.kind not in ("date", "time"):
             continue
-        if given is not None:
-            dates[column.name] = (given,) if "%H" in given or "%I" in given else _with_clocks(given)
+        if given is not None and ("%H" in given or "%I" in given):
+            dates[column.name] = (given,)
             continue
-        day = _find_day(engine, sample, column.name)
-        dates[column.name] = _with_clocks(day or DAYS[0])
-        if day is not None:
-            sniffed.append(f"{column.name} {day}")
+        day = given
+        if day is None:
+            read, (day, *_) = _rank(engine, sample, column.name, [_with_clocks(day) for day in DAYS])[0]
+            sniffed += [f"{column.name} {day}"] if read else []
+        ranked = _rank(engine, sample, column.name, [(moment,) for moment in _with_clocks(day)])
+        dates[column.name] = tuple(moment for _, (moment,) in ranked)
     numbers = [column.name for column in columns if column.kind in ("money", "float", "int")]
     found = {} if delivery.dialect.decimal else {name: _find_decimal(engine, sample, name) for name in numbers}
     told = [sign for sign in found.values() if sign]
@@ -117,17 +143,23 @@ def _with_clocks(day: str) -> tuple[str, ...]:
     return tuple(day + clock for clock in CLOCKS)
 
 
-def _read_moment(text: str, formats: tuple[str, ...]) -> str:
-    moment = f"try_strptime({text}, [{', '.join(literal(given) for given in formats)}])"
-    return f"CASE WHEN year({moment}) BETWEEN {YEARS[0]} AND {YEARS[1]} THEN {moment} END"
+def _parse(text: str, formats: tuple[str, ...]) -> str:
+    return f"try_strptime({text}, [{', '.join(literal(given) for given in formats)}])"
 
 
-def _find_day(engine: Engine, sample: str, field: str) -> str | None:
-    """The format that reads most of a field's texts; of the equally good the first: the day before the month."""
-    counts = ", ".join(f"count({_read_moment('text', _with_clocks(day))}) AS f{i}" for i, day in enumerate(DAYS))
-    row = engine.row(f"SELECT {counts} FROM (SELECT DISTINCT {quote(field)} AS text FROM {sample})")
-    best = max(range(len(DAYS)), key=lambda i: row[f"f{i}"])
-    return DAYS[best] if row[f"f{best}"] else None
+def _rank(
+    engine: Engine, sample: str, field: str, candidates: list[tuple[str, ...]]
+) -> list[tuple[int, tuple[str, ...]]]:
+    """How many of a field's texts each group of formats reads, the most first; the equally good keep their order."""
+    moments = ", ".join(f"{_parse('text', formats)} AS m{i}" for i, formats in enumerate(candidates))
+    counts = ", ".join(
+        f"count(*) FILTER (WHERE year(m{i}) BETWEEN {YEARS[0]} AND {YEARS[1]}) AS f{i}" for i in range(len(candidates))
+    )
+    row = engine.row(
+        f"SELECT {counts} FROM (SELECT {moments} FROM (SELECT DISTINCT {quote(field)} AS text FROM {sample}))"
+    )
+    counted = [(int(row[f"f{i}"]), formats) for i, formats in enumerate(candidates)]
+    return sorted(counted, key=lambda pair: -pair[0])
 
 
 def _find_decimal(engine: Engine, sample: str, field: str) -> str | None:
@@ -145,8 +177,13 @@ def _find_decimal(engine: Engine, sample: str, field: str) -> str | None:
     return "," if row["comma"] > row["point"] else "."
 
 
-def read_as(column: Column, said_as: str, formats: Formats, timezone: str) -> tuple[str, str | None]:
-    """The expression that reads a field as its column's type, and one for the rule broken where that gives nothing.
+def prepared_name(field: str) -> str:
+    """The column of what is prepared for a field, quoted."""
+    return quote(f"prepared {field}")
+
+
+def read_as(column: Column, said_as: str, formats: Formats, timezone: str) -> Reading:
+    """How a field is read as its column's type.
 
     Parameters
     ----------
@@ -157,52 +194,43 @@ def read_as(column: Column, said_as: str, formats: Formats, timezone: str) -> tu
     formats : Formats
     timezone : str
         Of times that do not name theirs.
-
-    Returns
-    -------
-    (str, str or None)
-        Expression, and the rule's expression; None where any text will do.
     """
     field = quote(column.name)
     if column.kind == "text":
         if not column.values:
-            return field, None
+            return Reading(field)
         allowed = ", ".join(literal(value) for value in column.values)
-        rule = None if column.null else literal("unknown_value")
-        return f"CASE WHEN lower({field}) IN ({allowed}) THEN lower({field}) END", rule
+        value = f"CASE WHEN lower({field}) IN ({allowed}) THEN lower({field}) END"
+        return Reading(value, None if column.null else literal("unknown_value"))
     if column.kind in ("date", "time"):
-        return _read_time(column, field, said_as, formats, timezone), literal("not_a_date")
+        return _read_time(column, said_as, formats, timezone)
     if column.kind == "bool":
-        return _read_bool(field, said_as), literal("not_yes_or_no")
+        return Reading(_read_bool(field, said_as), literal("not_yes_or_no"))
     if column.kind == "texts":
         parts = rf"regexp_split_to_array({field}, '\s*(?:,|;|\||:::)\s*')" if said_as == "VARCHAR" else field
-        return f"list_filter({parts}, part -> part <> '')", None
-    number = field if said_as != "VARCHAR" else _plain_number(field, formats.decimals[column.name])
-    if column.kind == "int":
-        return f"TRY_CAST({number} AS BIGINT)", literal("not_a_number")
-    size = f"abs(TRY_CAST({number} AS DOUBLE))"
-    return (
-        f"CASE WHEN {size} < {IMPOSSIBLE_AMOUNT} THEN TRY_CAST({number} AS {column.sql_type}) END",
-        f"CASE WHEN {size} IS NULL THEN 'not_a_number' ELSE 'impossible_amount' END",
-    )
+        return Reading(f"list_filter({parts}, part -> part <> '')")
+    return _read_number(column, said_as, formats)
 
 
-def _read_time(column: Column, field: str, said_as: str, formats: Formats, timezone: str) -> str:
-    zone = literal(timezone)
+def _read_time(column: Column, said_as: str, formats: Formats, timezone: str) -> Reading:
+    zone, prepared, rule = literal(timezone), prepared_name(column.name), literal("not_a_date")
+    plausible = f"CASE WHEN year({prepared}) BETWEEN {YEARS[0]} AND {YEARS[1]} THEN {prepared} END"
     if said_as == "VARCHAR":
-        local = _read_moment(field, formats.dates[column.name])
+        field = quote(column.name)
         # a time that names its own zone needs none of ours
         zoned = rf"regexp_matches({field}, '\d\d:\d\d(:\d\d(\.\d+)?)? ?(Z|UTC|[+-]\d\d(:?\d\d)?)$')"
         seconds = rf"regexp_replace(replace({field}, 'UTC', 'Z'), '([T ]\d\d:\d\d)( ?[Z+-])', '\1:00\2')"
         own = rf"TRY_CAST(regexp_replace({seconds}, ' (Z|[+-][\d:]+)$', '\1') AS TIMESTAMPTZ)"
-        if column.kind == "time":
-            return f"CASE WHEN {zoned} THEN {own} ELSE timezone({zone}, {local}) END"
-        return f"CAST(CASE WHEN {zoned} THEN timezone({zone}, {own}) ELSE {local} END AS DATE)"
-    plausible = f"CASE WHEN year({field}) BETWEEN {YEARS[0]} AND {YEARS[1]} THEN {field} END"
+        local = f"timezone({zone}, {_parse(field, formats.dates[column.name])})"
+        moment = f"CASE WHEN {zoned} THEN {own} ELSE {local} END"
+        value = plausible if column.kind == "time" else f"CAST(timezone({zone}, {plausible}) AS DATE)"
+        return Reading(value, rule, moment)
     knows_zone = said_as == "TIMESTAMP WITH TIME ZONE"
     if column.kind == "time":
-        return plausible if knows_zone else f"timezone({zone}, CAST({plausible} AS TIMESTAMP))"
-    return f"CAST({f'timezone({zone}, {plausible})' if knows_zone else plausible} AS DATE)"
+        value = plausible if knows_zone else f"timezone({zone}, CAST({plausible} AS TIMESTAMP))"
+    else:
+        value = f"CAST({f'timezone({zone}, {plausible})' if knows_zone else plausible} AS DATE)"
+    return Reading(value, rule, quote(column.name))
 
 
 def _read_bool(field: str, said_as: str) -> str:
@@ -212,14 +240,32 @@ def _read_bool(field: str, said_as: str) -> str:
     return f"CASE WHEN lower({field}) IN ({yes}) THEN true WHEN lower({field}) IN ({no}) THEN false END"
 
 
+def _read_number(column: Column, said_as: str, formats: Formats) -> Reading:
+    prepared = prepared_name(column.name)
+    number = quote(column.name)
+    if said_as == "VARCHAR":
+        number = _parse_number(number, formats.decimals[column.name], NUMBERS[column.kind])
+    if column.kind == "int":
+        return Reading(f"TRY_CAST({prepared} AS BIGINT)", literal("not_a_number"), number)
+    return Reading(
+        f"CASE WHEN abs({prepared}) < {IMPOSSIBLE_AMOUNT} THEN CAST({prepared} AS {column.sql_type}) END",
+        f"CASE WHEN {prepared} IS NULL OR isnan(CAST({prepared} AS DOUBLE)) THEN 'not_a_number' "
+        "ELSE 'impossible_amount' END",
+        number,
+    )
+
+
 def _bare_number(field: str) -> str:
     return rf"regexp_replace(regexp_replace({field}, '{BESIDE_NUMBERS}', '', 'g'), '^(.+)-$', '-\1')"
 
 
-def _plain_number(field: str, decimal: str) -> str:
-    """A number's text as SQL writes it; nothing where its signs are not those of the format."""
+def _parse_number(field: str, decimal: str, kind: str) -> str:
+    """A text as a number; nothing where its signs are not those of the format."""
     thousands = "." if decimal == "," else ","
     bare = _bare_number(field)
     shape = rf"^[+-]?(\d+|\d{{1,3}}([{thousands}]\d{{3}})+)?([{decimal}]\d*)?([eE][+-]?\d+)?$"
-    plain = f"replace(replace({bare}, {literal(thousands)}, ''), {literal(decimal)}, '.')"
-    return f"CASE WHEN regexp_matches({bare}, {literal(shape)}) THEN {plain} END"
+    written = f"replace(replace({bare}, {literal(thousands)}, ''), {literal(decimal)}, '.')"
+    # most are plain, and those are read much faster
+    plain = f"CASE WHEN NOT contains({field}, {literal(thousands)}) THEN replace({field}, {literal(decimal)}, '.') END"
+    other = f"CASE WHEN regexp_matches({bare}, {literal(shape)}) THEN {written} END"
+    return f"coalesce(TRY_CAST({plain} AS {kind}), TRY_CAST({other} AS {kind}))"

@@ -141,46 +141,54 @@ class Staging:
         found = formats.find_formats(engine, said, read.rows, read_as_text, given)
         timezone = given.timezone or self.params.sources[delivery.source].timezone or self.params.run.timezone
         reading = {name: formats.read_as(column, said_as[name], found, timezone) for name, column in columns.items()}
+        typed = _view_typed(engine, said, reading)
         self.unmapped += _find_unmapped(engine, delivery, said, columns.values())
-        chosen = _choose(table, delivery, reading, timezone)
+        self.unmapped += _count_emptied(engine, delivery, typed)
+        chosen = _choose(table, delivery, reading, self.params.run.timezone)
         cases = [
-            f"WHEN {quote(name)} IS NOT NULL AND {_typed(name)} IS NULL THEN [{literal(name)}, {rule}]"
-            for name, (_, rule) in reading.items()
-            if rule and given.fields[name].if_wrong == "reject"
+            f"WHEN {quote(name)} IS NOT NULL AND {_typed(name)} IS NULL THEN [{literal(name)}, {read_as.rule}]"
+            for name, read_as in reading.items()
+            if read_as.rule and given.fields[name].if_wrong == "reject"
         ]
-        lenient = {n: reading[n][0] for n, mapped in given.fields.items() if mapped.if_wrong == "empty"}
-        self.unmapped += _count_emptied(engine, delivery, said, lenient)
         cases += [f"WHEN {chosen[name]} IS NULL THEN [{literal(name)}, 'missing']" for name in _needed(table, columns)]
         fault = f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS VARCHAR[])"
-        expressions = ", ".join(f"{expression} AS {_typed(name)}" for name, (expression, _) in reading.items())
         engine.execute(
             f"""
             INSERT INTO {quote(self.staged(table))}
-            WITH typed AS (SELECT *, {expressions} FROM {said}),
-            judged AS (SELECT *, {fault} AS fault FROM typed)
+            WITH judged AS (SELECT *, {fault} AS fault FROM {typed})
             SELECT {", ".join(chosen[column.name] for column in _columns(table))}, {_consents(list(columns))},
               {delivery.number}, row, fault[1], fault[2],
               {f"{_typed('updated_at')} IS NOT NULL" if "updated_at" in columns else "false"}
             FROM judged
             """
         )
-        engine.execute(f"DROP VIEW {quote(said)}")
+        engine.execute(f"DROP VIEW {quote(typed)}; DROP VIEW {quote(said)}")
         used = {column for name in given.fields.values() for column in mapping.columns_of(name)} | set(given.keep)
         unused = tuple(name for name in read.columns if name not in used)
         return replace(delivery, told=_tell_formats(read, found), unused=unused)
 
 
-def _count_emptied(
-    engine: Engine, delivery: Delivery, said: str, expressions: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def _view_typed(engine: Engine, said: str, reading: Mapping[str, formats.Reading]) -> str:
+    """Add each field's value to what is said, beside what is prepared for it."""
+    prepared = [
+        f"{read_as.prepared} AS {formats.prepared_name(n)}" for n, read_as in reading.items() if read_as.prepared
+    ]
+    values = ", ".join(f"{read_as.value} AS {_typed(name)}" for name, read_as in reading.items())
+    return engine.view(f"typed_{said}", f"SELECT *, {values} FROM (SELECT {', '.join(['*', *prepared])} FROM {said})")
+
+
+def _count_emptied(engine: Engine, delivery: Delivery, typed: str) -> list[dict[str, Any]]:
     """Values that cannot be read and leave their field empty, by field."""
-    counted = []
-    for name, expression in expressions.items():
-        where = f"{quote(name)} IS NOT NULL AND ({expression}) IS NULL"
-        if rows := engine.row(f"SELECT count(*) AS n FROM {said} WHERE {where}")["n"]:
-            place = {"source": delivery.source, "entity": delivery.entity, "field": name}
-            counted.append({**place, "value": "(cannot be read)", "rows": rows})
-    return counted
+    lenient = [name for name, mapped in delivery.given.fields.items() if mapped.if_wrong == "empty"]
+    if not lenient:
+        return []
+    counts = ", ".join(
+        f"count(*) FILTER (WHERE {quote(name)} IS NOT NULL AND {_typed(name)} IS NULL) AS {quote(name)}"
+        for name in lenient
+    )
+    counted = engine.row(f"SELECT {counts} FROM {typed}")
+    place = {"source": delivery.source, "entity": delivery.entity, "value": "(cannot be read)"}
+    return [{**place, "field": name, "rows": rows} for name, rows in counted.items() if rows]
 
 
 def drop_read(engine: Engine, read: ReadFile) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from crmlib.behaviour.churn import CalibratedModel, Calibration
 from crmlib.behaviour.histories import PurchaseModel
-from crmlib.behaviour.lifecycle import NEW_DAYS, STAGES, assign_lifecycle, list_prospects
+from crmlib.behaviour.lifecycle import NEW_DAYS, STAGES, assign_lifecycle, list_prospects, read_base
 from crmlib.behaviour.rhythm import RhythmFitter
 from crmlib.behaviour.simulation import simulate_histories
 from crmlib.engine import Engine
@@ -106,7 +106,18 @@ def test_the_stage_before_the_last_purchase() -> None:
     assert found["previous_stage"].iloc[1] in ("at_risk", "dormant", "lost")
 
 
-def test_a_renewed_stage_keeps_its_entry_from_the_base() -> None:
+def test_a_stage_without_a_purchase_since_keeps_its_entry() -> None:
+    summary, model = summary_of((8, 100, 130, 88), (8, 100, 130, 88)), make_model()
+    alone = assign_lifecycle(summary, model, AS_OF, CUTS)
+    assert alone["stage"].nunique() == 1
+    last = pd.Timestamp(AS_OF) - pd.Timedelta(days=30)
+    base = alone[["customer_id", "stage"]].assign(since=[last + pd.Timedelta(days=3), last - pd.Timedelta(days=60)])
+    found = assign_lifecycle(summary, model, AS_OF, CUTS, base=base.assign(previous_stage="due"))
+    assert found["since"].iloc[0] == last + pd.Timedelta(days=3)
+    assert found["since"].iloc[1] == alone["since"].iloc[1]
+
+
+def test_a_renewed_stage_keeps_its_entry_from_the_base(engine: Engine) -> None:
     summary, model = summary_of((8, 100, 101, 97), (8, 100, 101, 97)), make_model()
     alone = assign_lifecycle(summary, model, AS_OF, CUTS)
     assert alone["stage"].to_list() == ["on_rhythm", "on_rhythm"]
@@ -119,7 +130,9 @@ def test_a_renewed_stage_keeps_its_entry_from_the_base() -> None:
             "previous_stage": ["new", "due"],
         }
     )
-    found = assign_lifecycle(summary, model, AS_OF, CUTS, base=base)
+    assert read_base(engine, None) is None
+    engine.register("base_lifecycle", base)
+    found = assign_lifecycle(summary, model, AS_OF, CUTS, base=read_base(engine, "base_lifecycle"))
     assert found["since"].to_list() == [pd.Timestamp("2024-11-01"), pd.Timestamp("2024-12-30")]
     assert found["previous_stage"].iloc[0] == "new"
     assert pd.isna(found["previous_stage"].iloc[1])

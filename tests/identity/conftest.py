@@ -14,6 +14,8 @@ from crmlib.engine import Engine
 from crmlib.tables import find_contract
 
 AS_OF = date(2026, 11, 1)
+#: A least weight that no pair is under.
+ALL_WEIGHTS = -1000.0
 Rows = Iterable[dict[str, Any]]
 
 
@@ -128,6 +130,6 @@ def linked():
     block_pairs(engine)
     told: list[str] = []
     model = train_model(engine, choose_comparisons(engine), seed=5, progress=told.append)
-    predict_pairs(engine, model, progress=told.append)
+    predict_pairs(engine, model, ALL_WEIGHTS, told.append)
     yield engine, model, told
     engine.close()

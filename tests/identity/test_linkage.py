@@ -8,7 +8,7 @@ from crmlib.identity.blocking import block_pairs
 from crmlib.identity.comparisons import choose_comparisons
 from crmlib.identity.linkage import predict_pairs, train_model
 from crmlib.identity.records import normalise_records
-from tests.identity.conftest import AS_OF
+from tests.identity.conftest import ALL_WEIGHTS, AS_OF
 
 
 def test_training_finds_agreement_for_and_difference_against(linked):
@@ -80,7 +80,7 @@ def test_the_same_seed_gives_the_same_model_and_pairs(linked):
     before = engine.arrow("FROM scored_pairs ORDER BY ALL")
     again = train_model(engine, model.comparisons, seed=5)
     assert again.rows["json"][0] == model.rows["json"][0]
-    predict_pairs(engine, again)
+    predict_pairs(engine, again, ALL_WEIGHTS)
     assert engine.arrow("FROM scored_pairs ORDER BY ALL").equals(before)
 
 
@@ -105,8 +105,16 @@ def test_candidates_in_several_parts_are_scored_alike(linked, monkeypatch):
     before = engine.arrow("FROM scored_pairs ORDER BY ALL")
     third = engine.row("SELECT count(*) // 3 AS n FROM candidate_pairs")["n"]
     monkeypatch.setattr("crmlib.identity.linkage.PAIRS_PER_BATCH", third)
-    predict_pairs(engine, model)
+    predict_pairs(engine, model, ALL_WEIGHTS)
     assert engine.arrow("FROM scored_pairs ORDER BY ALL").equals(before)
+
+
+def test_pairs_under_the_least_weight_are_not_kept(linked):
+    engine, model, _ = linked
+    before = engine.arrow("FROM scored_pairs WHERE match_weight >= 0 ORDER BY ALL")
+    predict_pairs(engine, model, least_weight=0.0)
+    assert engine.arrow("FROM scored_pairs ORDER BY ALL").equals(before)
+    predict_pairs(engine, model, ALL_WEIGHTS)
 
 
 @pytest.mark.parametrize(

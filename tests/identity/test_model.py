@@ -39,6 +39,14 @@ def test_one_field_alone_does_not_outweigh_the_prior_by_much():
     assert odds == pytest.approx(MOST_ALONE)
 
 
+def test_the_m_of_a_comparison_sum_to_one():
+    settings = {"probability_two_random_records_match": 0.001, "comparisons": [write_comparison(PHONE)]}
+    for level in settings["comparisons"][0]["comparison_levels"][1:]:
+        level |= {"m_probability": 1.0, "u_probability": 0.05}
+    settings, _ = settle_parameters(settings, (PHONE,), read_u_probabilities(settings))
+    assert [level["m_probability"] for level in settings["comparisons"][0]["comparison_levels"][1:]] == [0.5, 0.5]
+
+
 def test_training_the_wrong_way_round_is_replaced_and_told():
     settings, notes = trained(0.1, 0.3)
     same, other = settings["comparisons"][0]["comparison_levels"][1:]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crmlib.engine import Engine
 from crmlib.params import EntitySource
-from crmlib.sources.formats import Formats, find_formats, read_as
+from crmlib.sources.formats import Formats, find_formats, prepared_name, read_as
 from crmlib.tables import Column
 
 
@@ -27,11 +27,10 @@ def read(
     said_as = engine.columns("said")["field"]
     texts = [column] if said_as == "VARCHAR" else []
     formats = find_formats(engine, "said", len(values), texts, EntitySource(path="x", dialect=dialect))
-    expression, rule = read_as(column, said_as, formats, timezone)
-    rows = engine.rows(
-        f"SELECT {expression} AS value, "
-        f"CASE WHEN field IS NOT NULL AND value IS NULL THEN {rule or 'NULL'} END AS rule FROM said ORDER BY row"
-    )
+    reading = read_as(column, said_as, formats, timezone)
+    prepared = f"SELECT *, {reading.prepared or 'NULL'} AS {prepared_name('field')} FROM said"
+    broken = f"CASE WHEN field IS NOT NULL AND value IS NULL THEN {reading.rule or 'NULL'} END"
+    rows = engine.rows(f"SELECT {reading.value} AS value, {broken} AS rule FROM ({prepared}) ORDER BY row")
     return [row["value"] for row in rows], [row["rule"] for row in rows], formats
 
 
@@ -164,8 +163,9 @@ def test_a_typed_column_is_read_by_its_type(engine, kind, arrow, value, expected
     engine.view("said", f"SELECT row, {text} AS field FROM given")
     said_as = engine.columns("said")["field"]
     formats = find_formats(engine, "said", 1, [column] if said_as == "VARCHAR" else [], EntitySource(path="x"))
-    expression, _ = read_as(column, said_as, formats, "Europe/Madrid")
-    assert engine.row(f"SELECT {expression} AS value FROM said") == {"value": expected}
+    reading = read_as(column, said_as, formats, "Europe/Madrid")
+    prepared = f"SELECT *, {reading.prepared or 'NULL'} AS {prepared_name('field')} FROM said"
+    assert engine.row(f"SELECT {reading.value} AS value FROM ({prepared})") == {"value": expected}
 
 
 @pytest.mark.parametrize("value", [date(9999, 12, 31), date(1, 1, 1)])

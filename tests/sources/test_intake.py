@@ -81,12 +81,12 @@ def test_tags_of_the_file_and_of_the_params_are_joined(deliveries):
     assert deliveries.values("source_records", "tags") == [["customer", "erp", "vip"], ["customer", "erp"]]
 
 
-def test_times_are_those_of_the_source_and_days_too(deliveries):
-    deliveries.write("tickets.csv", "t,at,amount,card\n1,2026-07-01 23:30:00,5,\n")
+def test_times_are_those_of_the_source_and_days_those_of_the_run(deliveries):
+    deliveries.write("tickets.csv", "t,at,amount,card\n1,2026-07-02 00:30:00,5,\n")
     sources = {"pos": {"timezone": "Europe/Madrid", "tickets": TICKETS}}
     deliveries.take_in(sources, timezone="Atlantic/Canary")
     assert deliveries.rows("tickets", "bought_at, bought_on") == [
-        {"bought_at": at("2026-07-01T21:30"), "bought_on": date(2026, 7, 1)}
+        {"bought_at": at("2026-07-01T22:30"), "bought_on": date(2026, 7, 1)}
     ]
 
 
@@ -352,6 +352,16 @@ def test_an_error_quotes_no_value(deliveries):
     with pytest.raises(InputError) as caught:
         deliveries.take_in({"pos": {"tickets": TICKETS}})
     assert "ana" not in str(caught.value)
+
+
+def test_a_wrong_value_may_cost_its_field_in_place_of_its_row(deliveries):
+    deliveries.write("customers.csv", "id,name,born\n1,Ana,1980-01-31\n2,Eva,31/31/80\n3,Luz,\n")
+    fields = {"source_record_id": "id", "full_name": "name", "birth_date": {"from": "born", "if_wrong": "empty"}}
+    intake = deliveries.take_in({"erp": {"customers": {"path": "customers.csv", "fields": fields}}})
+    assert deliveries.ledger() == [(3, 3, 0, 0)]
+    assert deliveries.values("source_records", "birth_date") == [date(1980, 1, 31), None, None]
+    (told,) = intake.unmapped.to_dict("records")
+    assert (told["field"], told["value"], told["rows"]) == ("birth_date", "(cannot be read)", 1)
 
 
 # Files that hold types

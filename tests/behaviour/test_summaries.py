@@ -1,0 +1,105 @@
+"""What room 06 shows, by hand."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crmlib.behaviour import summaries
+from crmlib.behaviour.backtest import SCORES, Backtest
+
+
+def make_backtest(model: tuple[float, float, float], rule: tuple[float, float, float] | None) -> Backtest:
+    """Scores (log-loss, AUC, RMSE) at the last of two origins."""
+    rows = [{"model": "mbg_nbd", "origin": date(2024, 1, 1), "horizon": 91, "segment": "all", "rmse": 99.0}]
+    for name, given in (("mbg_nbd", model), ("hiatus_rule", rule)):
+        if given is not None:
+            figures = dict(zip(("log_loss", "auc", "rmse"), given, strict=True))
+            rows.append({"model": name, "origin": date(2024, 4, 1), "horizon": 91, "segment": "all", **figures})
+    return Backtest(pd.DataFrame(rows, columns=SCORES), "mbg_nbd", {}, pd.DataFrame())
+
+
+@pytest.mark.parametrize(
+    ("model", "rule", "tone", "words"),
+    [
+        ((0.2, 0.9, 1.0), (0.3, 0.8, 2.0), "good", "beat the plain rule in chances, ranking and counts."),
+        ((0.2, 0.7, 1.0), (0.3, 0.8, 2.0), "attention", "the plain rule was better in ranking."),
+        ((0.4, 0.7, 3.0), (0.3, 0.8, 2.0), "bad", "beat the plain rule in nothing"),
+        ((0.4, 0.7, 3.0), None, "attention", "one origin only"),
+    ],
+)
+def test_the_verdict_is_what_the_scores_say(
+    model: tuple[float, float, float], rule: tuple[float, float, float] | None, tone: str, words: str
+) -> None:
+    sentence, told = summaries.tell_verdict(make_backtest(model, rule), 91)
+    assert told == tone
+    assert words in sentence
+
+
+def test_without_scores_the_verdict_is_a_warning() -> None:
+    nothing = Backtest(pd.DataFrame(columns=SCORES), "mbg_nbd", {}, pd.DataFrame())
+    sentence, tone = summaries.tell_verdict(nothing, 91)
+    assert tone == "bad"
+    assert "too short" in sentence
+    assert summaries.compare_horizons(nothing.judged, [7]).empty
+    assert summaries.compare_by_frequency(nothing.judged).empty
+
+
+def test_forecast_and_actual() -> None:
+    judged = pd.DataFrame(
+        {
+            "frequency": [0, 0, 3, 3],
+            "p_buy_7d": [0.1, 0.3, 0.4, 0.4],
+            "p_buy_28d": [0.2, 0.4, 0.6, 0.8],
+            "next_purchase_days": [np.nan, 9.0, 3.0, 20.0],
+            "expected_purchases": [0.5, 0.5, 2.0, 4.0],
+            "holdout_purchases": [0, 1, 2, 3],
+        }
+    )
+    by_horizon = summaries.compare_horizons(judged, [7, 28]).to_numpy()
+    assert by_horizon == pytest.approx(np.array([[7, 0.3, 0.25, 4], [28, 0.5, 0.75, 4]]))
+    by_frequency = summaries.compare_by_frequency(judged)
+    assert by_frequency["purchase_days"].to_list() == ["1", "3–5"]
+    assert by_frequency[["mean_before", "forecast", "actual", "customers"]].to_numpy().tolist() == [
+        [1, 0.5, 0.5, 2],
+        [4, 3.0, 2.5, 2],
+    ]
+
+
+@pytest.fixture
+def lifecycle() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "customer_id": ["a", "b", "c", "d"],
+            "stage": ["late", "on_rhythm", "late", "prospect"],
+            "next_purchase_median": pd.to_datetime(["2025-01-01", "2025-01-08", "2025-03-01", None]),
+        }
+    )
+
+
+def test_stages_stand_in_the_order_of_life(lifecycle: pd.DataFrame) -> None:
+    value = pd.DataFrame({"customer_id": ["a", "b", "c"], "churn_probability": [0.2, 0.1, 0.4], "clv_12m": [1.0, 2, 3]})
+    found = summaries.summarise_stages(lifecycle, value)
+    assert found["stage"].to_list() == ["prospect", "on rhythm", "late"]
+    assert found["share"].to_list() == [0.25, 0.25, 0.5]
+    late = found.iloc[2]
+    assert (late["churn_probability"], late["clv_12m"]) == (pytest.approx(0.3), 4)
+    assert np.isnan(found.loc[0, "clv_12m"])
+    assert summaries.summarise_stages(lifecycle, value.drop(columns="clv_12m"))["clv_12m"].isna().all()
+
+
+def test_due_by_week(lifecycle: pd.DataFrame) -> None:
+    found = summaries.count_due(lifecycle, date(2024, 12, 31), weeks=2)
+    assert found["week"].to_list() == [date(2025, 1, 1), date(2025, 1, 8)]
+    assert found["customers"].to_list() == [1, 1]
+
+
+def test_deciles_add_up() -> None:
+    value = pd.DataFrame({"value_decile": [1, 2, 2], "clv_12m": [1.0, 4.0, 5.0], "churn_probability": [0.9, 0.1, 0.3]})
+    found = summaries.summarise_deciles(value)
+    assert found["value_decile"].to_list() == [2, 1]
+    assert found["clv_share"].to_list() == [0.9, 0.1]
+    assert summaries.summarise_deciles(pd.DataFrame({"customer_id": ["a"]})).empty
