@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -216,9 +217,12 @@ def open_run(run_dir: str, notebook: str) -> Room:
     folder = RunFolder(Path(run_dir).resolve()) if run_dir else _find_runs().get("latest")
     manifest = folder.manifest()
     own = os.environ.get(WRITER_VARIABLE) == manifest["writer"]
-    if not own or manifest["status"] != "running":
-        folder = RunStore(folder.path.parent).make_draft(folder)
-    return Room(folder, notebook)
+    if own and manifest["status"] == "running":
+        return Room(folder, notebook)
+    draft = Room(RunStore(folder.path.parent).make_draft(folder), notebook)
+    # on stderr, which a person in Lab sees and a page does not show
+    print(repr(draft), file=sys.stderr)
+    return draft
 
 
 def table_path(folder: RunFolder, contract: Contract, notebook: str | None) -> Path:
