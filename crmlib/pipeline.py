@@ -75,7 +75,7 @@ def list_notebooks() -> list[Path]:
         If there are none.
     """
     for folder in (Path.cwd() / "notebooks", Path(crmlib.__file__).parent.parent / "notebooks"):
-        if found := sorted(folder.glob("[0-9][0-9]_*.ipynb")):
+        if found := sorted(folder.resolve().glob("[0-9][0-9]_*.ipynb")):
             return found
     raise InputError(
         "There is no folder notebooks/ with notebooks such as 01_intake.ipynb here; start crm in the project."
