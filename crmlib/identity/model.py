@@ -66,8 +66,11 @@ class LinkageModel:
 
     @property
     def weights(self) -> pd.DataFrame:
-        """Each level's numbers: comparison, title, level, label, name (title and label), m_probability,
-        u_probability, and weights (log2) against strangers (match_weight) and relatives (weight_to_relatives)."""
+        """Each level's numbers.
+
+        Columns comparison, title, level, label, name (title and label), m_probability, u_probability, and weights
+        (log2) against strangers (match_weight) and relatives (weight_to_relatives).
+        """
         rows = []
         for comparison, trained in zip(self.comparisons, self.settings["comparisons"], strict=True):
             levels = [level for level in trained["comparison_levels"] if not level.get("is_null_level")]

@@ -94,8 +94,11 @@ SELECT DISTINCT key FROM keys WHERE regexp_matches(key, '\\p{{L}}{{3,}}') AND re
 
 @dataclass(frozen=True)
 class Lookup:
-    """How candidates of a kind are looked up: the step that makes the values' keys, the candidates' table and
-    columns, and the column of allowed texts that excuses them."""
+    """How candidates of a kind are looked up.
+
+    The step that makes the values' keys, the candidates' table and columns, and the column of allowed texts that
+    excuses them.
+    """
 
     keys: Step
     candidates: str
