@@ -223,13 +223,9 @@ def rooms_of(folder: RunFolder) -> dict[str, str]:
 def test_cdnow_runs_from_the_package(root, tmp_path):
     folder = real_run(root, "cdnow", tmp_path)
     rooms = rooms_of(folder)
-    assert (rooms["01"], rooms["02"], rooms["03"], rooms["05"], rooms["06"]) == (
-        "done",
-        "skipped",
-        "done",
-        "done",
-        "done",
-    )
+    assert [rooms[number] for number in ("01", "05", "06")] == ["done"] * 3
+    assert [rooms[number] for number in ("02", "03")] == ["skipped"] * 2
+    assert pq.read_metadata(folder.tables / "identities.parquet").num_rows == 23_570
     assert pq.read_metadata(folder.tables / "purchase_summary.parquet").num_rows == 23_570
 
 
