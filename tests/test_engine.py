@@ -227,8 +227,3 @@ def test_every_step_can_be_written_as_spark_sql(name):
 def test_every_step_is_one_select(name):
     (statement,) = sqlglot.parse(STEPS[name].sql, read="duckdb")
     assert isinstance(statement, exp.Query)
-
-
-def test_steps_have_names_of_their_own():
-    names = Counter(step.name for step in {id(step): step for step in STEPS.values()}.values())
-    assert [name for name, times in names.items() if times > 1] == []
