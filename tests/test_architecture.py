@@ -60,10 +60,13 @@ LOADS: dict[str, set[str]] = {
     "audit": {"phonenumbers"},
     "identity": {"pandas", "splink", "scipy", "phonenumbers", "sqlglot"},
     "permission": {"pandas", "phonenumbers"},
-    "behaviour": {"pandas", "lifetimes", "scipy", "numba", "statsmodels"},
+    "behaviour": {"pandas", "lifetimes", "scipy"},
+    "audience": {"pandas", "scipy"},
+    "campaign": {"pandas", "scipy", "numba", "statsmodels"},
+    "activation": {"pandas", "scipy", "numba"},
     "report": {"ipywidgets", "IPython"},
     "cli": set(),
-    "demo": set(),
+    "demo": {"scipy"},
 }
 
 

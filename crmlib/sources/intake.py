@@ -131,7 +131,7 @@ def _tell_deliveries(staging: Staging) -> pd.DataFrame:
             {
                 "source": delivery.source,
                 "entity": delivery.entity,
-                "load": delivery.path.name,
+                "load": delivery.load,
                 "hash": delivery.hash,
                 "read_as": delivery.told,
                 "unused_headings": ", ".join(delivery.unused),

@@ -37,8 +37,9 @@ def make_ledger(engine: Engine, base: str | None) -> str:
             max(updated_at) FILTER (WHERE rule IS NULL) AS watermark
           FROM intake_rows GROUP BY file
         )
-        SELECT files.* EXCLUDE (file, place), counted.* EXCLUDE (file)
-        FROM intake_files AS files JOIN counted USING (file)
+        SELECT files.* EXCLUDE (file, place), coalesce(rows_accepted, 0) AS rows_accepted,
+          coalesce(rows_rejected, 0) AS rows_rejected, coalesce(rows_unchanged, 0) AS rows_unchanged, watermark
+        FROM intake_files AS files LEFT JOIN counted USING (file)
         -- the same file by two paths is one delivery
         QUALIFY row_number() OVER (PARTITION BY source, entity, load, hash ORDER BY file) = 1
         {carried}

@@ -6,8 +6,9 @@ import pyarrow as pa
 
 from crmlib.engine import Engine, literal, quote
 from crmlib.errors import InputError
+from crmlib.sources.delivery import Delivery
 from crmlib.sources.readers import ROW, read_file
-from crmlib.sources.staging import Delivery, Staging, drop_read
+from crmlib.sources.staging import Staging, drop_read
 
 #: Rule -> the sentence that tells of it.
 RULES = {
@@ -78,7 +79,7 @@ def _describe(delivery: Delivery) -> dict[str, object]:
         "place": delivery.where,
         "source": delivery.source,
         "entity": delivery.entity,
-        "load": delivery.path.name,
+        "load": delivery.load,
         "hash": delivery.hash,
         "bytes": delivery.path.stat().st_size,
         "rows_read": delivery.read.rows,

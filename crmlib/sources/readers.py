@@ -153,8 +153,6 @@ def _read_parquet(engine: Engine, path: Path, table: str, where: str) -> ReadFil
     except EngineError:
         raise InputError(f"{where}: the file {path.name} is not Parquet, or is only part of such a file.") from None
     del columns[ROW]
-    if rows == 0:
-        raise InputError(f"{where}: the file {path.name} holds no rows.")
     return ReadFile(table, columns, rows)
 
 
@@ -194,8 +192,6 @@ def _read_text(engine: Engine, path: Path, kind: str | None, given: Dialect, tab
             f"{where}: the file {path.name} cannot be read as {dialect.encoding}; "
             "give its encoding under dialect:, such as {encoding: cp1252}."
         )
-    if rows == 0:
-        raise InputError(f"{where}: the file {path.name} holds a heading but no rows.")
     return replace(read, rows=rows)
 
 

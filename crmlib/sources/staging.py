@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,52 +13,24 @@ from typing import Any
 
 from crmlib.engine import Engine, literal, quote
 from crmlib.errors import InputError
-from crmlib.params import ENTITIES, MADE_FIELDS, TICKET_FIELDS, EntitySource, Params, TruthSource, end_of_day
+from crmlib.params import ENTITIES, EntitySource, Params, TruthSource, end_of_day
 from crmlib.sources import formats, mapping
+from crmlib.sources.columns import (
+    choose_expressions,
+    keep_extra,
+    mapped_columns,
+    needed_columns,
+    staged_columns,
+    state_consents,
+    typed_name,
+)
+from crmlib.sources.delivery import Delivery
 from crmlib.sources.presets import apply_preset
 from crmlib.sources.readers import ROW, ReadFile, find_files, peek_columns, read_file
-from crmlib.tables import CONTRACTS, Column
+from crmlib.tables import Column
 
 #: Columns that staging adds to a contract's: file and row, the fault, whether the row says when it was updated.
 ADDED = "consents JSON, file BIGINT, row BIGINT, fault_field VARCHAR, fault_rule VARCHAR, dated BOOLEAN"
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One file of one entity of one source.
-
-    Parameters
-    ----------
-    number : int
-        Its number in this intake.
-    source, entity, where : str
-        `where` is the key in the params.
-    given : EntitySource
-        What params say of it, its preset applied.
-    path : Path
-    read : ReadFile
-        Its table is dropped once staged.
-    hash : str
-    delivered_at : datetime
-    told : str
-        How it was read, in words.
-    unused : tuple of str
-        Headings nothing was made of.
-    owner : str or None
-    """
-
-    number: int
-    source: str
-    entity: str
-    where: str
-    given: EntitySource
-    path: Path
-    read: ReadFile
-    hash: str
-    delivered_at: datetime
-    told: str = ""
-    unused: tuple[str, ...] = ()
-    owner: str | None = None
 
 
 @dataclass
@@ -81,15 +54,17 @@ class Staging:
     unmapped: list[dict[str, Any]] = field(default_factory=list)
 
     def stage(self, source: str, entity: str, where: str, given: EntitySource, hash_of: Callable[[Path], str]) -> None:
-        """Stage every file of one entity of one source.
+        """Stage every file of one entity of one source; of a folder with a file a day, some may hold no rows.
 
         Raises
         ------
         InputError
-            If a file is missing, empty or unreadable, or has not the columns the mapping names.
+            If a file is missing, empty or unreadable, or has not the columns the mapping names, or if none holds a row.
         """
         mapping.check_patterns(self.engine, given.fields, given.dialect.date, where)
-        for path in find_files(self.params_file, given.path, where):
+        paths = find_files(self.params_file, given.path, where)
+        names = Counter(path.name for path in paths)
+        for path in paths:
             number = len(self.deliveries) + 1
             read = read_file(self.engine, path, given.format, given.dialect, f"read_{number}", where)
             mapped = apply_preset(given, entity, list(read.columns), path.name, where)
@@ -101,6 +76,7 @@ class Staging:
                 where,
                 mapped,
                 path,
+                path.name if names[path.name] == 1 else f"{path.parent.name}/{path.name}",
                 read,
                 hash_of(path),
                 self._delivered_at(path, given.delivered_on),
@@ -108,12 +84,14 @@ class Staging:
             )
             self.deliveries.append(self._stage_file(delivery))
             drop_read(self.engine, read)
+        if not any(delivery.read.rows for delivery in self.deliveries[-len(paths) :]):
+            raise InputError(f"{where}: the file {paths[-1].name} holds a heading but no rows.")
 
     def staged(self, table: str) -> str:
         """Name of the engine's table with a contract's staged rows, made when first asked for."""
         name = f"staged_{table}"
         if not self.engine.has(name):
-            columns = [f"{quote(c.name)} {c.sql_type}" for c in _columns(table)]
+            columns = [f"{quote(c.name)} {c.sql_type}" for c in staged_columns(table)]
             self.engine.execute(f"CREATE TABLE {quote(name)} ({', '.join(columns)}, {ADDED})")
         return name
 
@@ -127,14 +105,14 @@ class Staging:
     def _stage_file(self, delivery: Delivery) -> Delivery:
         engine, read, given = self.engine, delivery.read, delivery.given
         table = ENTITIES[delivery.entity]
-        columns = _mapped_columns(table, given)
+        columns = mapped_columns(table, given)
         texts = {
             name: mapping.text_of(given.fields[name], read.columns, given.values.get(name), column)
             for name, column in columns.items()
         }
         said = engine.view(
             f"said_{delivery.number}",
-            f"SELECT {quote(ROW)} AS row, {_named(texts)}, {_extra(given.keep)} AS extra FROM {quote(read.table)}",
+            f"SELECT {quote(ROW)} AS row, {_named(texts)}, {keep_extra(given.keep)} AS extra FROM {quote(read.table)}",
         )
         said_as = engine.columns(said)
         read_as_text = [column for name, column in columns.items() if said_as[name] == "VARCHAR"]
@@ -144,23 +122,19 @@ class Staging:
         typed = _view_typed(engine, said, reading)
         self.unmapped += _find_unmapped(engine, delivery, said, columns.values())
         self.unmapped += _count_emptied(engine, delivery, typed)
-        chosen = _choose(table, delivery, reading, self.params.run.timezone)
-        cases = [
-            f"WHEN {quote(name)} IS NOT NULL AND {_typed(name)} IS NULL THEN [{literal(name)}, {read_as.rule}]"
-            for name, read_as in reading.items()
-            if read_as.rule and given.fields[name].if_wrong == "reject"
-        ]
-        cases += [f"WHEN {chosen[name]} IS NULL THEN [{literal(name)}, 'missing']" for name in _needed(table, columns)]
-        fault = f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS VARCHAR[])"
+        chosen = choose_expressions(table, delivery, columns, self.params.run.timezone)
+        chosen |= {
+            "consents": state_consents(list(columns)),
+            "file": str(delivery.number),
+            "row": "row",
+            "fault_field": "fault[1]",
+            "fault_rule": "fault[2]",
+            "dated": f"{typed_name('updated_at')} IS NOT NULL" if "updated_at" in columns else "false",
+        }
+        fault = _find_fault(given, table, columns, reading, chosen)
         engine.execute(
-            f"""
-            INSERT INTO {quote(self.staged(table))}
-            WITH judged AS (SELECT *, {fault} AS fault FROM {typed})
-            SELECT {", ".join(chosen[column.name] for column in _columns(table))}, {_consents(list(columns))},
-              {delivery.number}, row, fault[1], fault[2],
-              {f"{_typed('updated_at')} IS NOT NULL" if "updated_at" in columns else "false"}
-            FROM judged
-            """
+            f"INSERT INTO {quote(self.staged(table))} BY NAME "
+            f"SELECT {_named(chosen)} FROM (SELECT *, {fault} AS fault FROM {typed})"
         )
         engine.execute(f"DROP VIEW {quote(typed)}; DROP VIEW {quote(said)}")
         used = {column for name in given.fields.values() for column in mapping.columns_of(name)} | set(given.keep)
@@ -168,12 +142,31 @@ class Staging:
         return replace(delivery, told=_tell_formats(read, found), unused=unused)
 
 
+def _find_fault(
+    given: EntitySource,
+    table: str,
+    columns: Mapping[str, Column],
+    reading: Mapping[str, formats.Reading],
+    chosen: Mapping[str, str],
+) -> str:
+    """The expression for a row's first fault: its field and the rule it breaks."""
+    cases = [
+        f"WHEN {quote(name)} IS NOT NULL AND {typed_name(name)} IS NULL THEN [{literal(name)}, {read_as.rule}]"
+        for name, read_as in reading.items()
+        if read_as.rule and given.fields[name].if_wrong == "reject"
+    ]
+    cases += [
+        f"WHEN {chosen[name]} IS NULL THEN [{literal(name)}, 'missing']" for name in needed_columns(table, columns)
+    ]
+    return f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS VARCHAR[])"
+
+
 def _view_typed(engine: Engine, said: str, reading: Mapping[str, formats.Reading]) -> str:
     """Add each field's value to what is said, beside what is prepared for it."""
     prepared = [
         f"{read_as.prepared} AS {formats.prepared_name(n)}" for n, read_as in reading.items() if read_as.prepared
     ]
-    values = ", ".join(f"{read_as.value} AS {_typed(name)}" for name, read_as in reading.items())
+    values = ", ".join(f"{read_as.value} AS {typed_name(name)}" for name, read_as in reading.items())
     return engine.view(f"typed_{said}", f"SELECT *, {values} FROM (SELECT {', '.join(['*', *prepared])} FROM {said})")
 
 
@@ -183,7 +176,7 @@ def _count_emptied(engine: Engine, delivery: Delivery, typed: str) -> list[dict[
     if not lenient:
         return []
     counts = ", ".join(
-        f"count(*) FILTER (WHERE {quote(name)} IS NOT NULL AND {_typed(name)} IS NULL) AS {quote(name)}"
+        f"count(*) FILTER (WHERE {quote(name)} IS NOT NULL AND {typed_name(name)} IS NULL) AS {quote(name)}"
         for name in lenient
     )
     counted = engine.row(f"SELECT {counts} FROM {typed}")
@@ -204,80 +197,8 @@ def _day_in_name(path: Path) -> date | None:
         return None
 
 
-def _columns(table: str) -> list[Column]:
-    """A contract's columns, and for lines those of the ticket they may carry."""
-    columns = list(CONTRACTS[table].columns)
-    if table == "ticket_lines":
-        carried = [*TICKET_FIELDS, "bought_on", "record_source"]
-        columns += [column for column in CONTRACTS["tickets"].columns if column.name in carried]
-    return columns
-
-
-def _mapped_columns(table: str, given: EntitySource) -> dict[str, Column]:
-    """The column that each mapped field fills; a stated consent is a yes or no."""
-    known = {column.name: column for column in _columns(table)}
-    return {
-        name: known.get(name) or Column(name, "time" if name == "consent.at" else "bool", "") for name in given.fields
-    }
-
-
-def _needed(table: str, columns: Mapping[str, Column]) -> list[str]:
-    """The columns that a row cannot do without."""
-    needed = [column.name for column in CONTRACTS[table].columns if not column.null and column.name not in MADE_FIELDS]
-    return [*needed, "bought_at"] if table == "ticket_lines" and "bought_at" in columns else needed
-
-
-def _typed(name: str) -> str:
-    return quote(f"typed {name}")
-
-
 def _named(expressions: Mapping[str, str]) -> str:
     return ", ".join(f"{expression} AS {quote(name)}" for name, expression in expressions.items())
-
-
-def _choose(table: str, delivery: Delivery, mapped: Mapping[str, Any], timezone: str) -> dict[str, str]:
-    """The expression for each staged column: what is mapped, what intake makes itself, or nothing."""
-    chosen = {column.name: f"CAST(NULL AS {column.sql_type})" for column in _columns(table)}
-    chosen |= {name: _typed(name) for name in mapped}
-    chosen["source"] = literal(delivery.source)
-    delivered = f"TIMESTAMPTZ '{delivery.delivered_at.isoformat()}'"
-    chosen["updated_at"] = f"coalesce({chosen['updated_at']}, {delivered})"
-    if table in ("tickets", "ticket_lines") and "ticket_id" not in mapped:
-        chosen["ticket_id"] = f"'{delivery.hash[:12]}-' || row"
-    if table == "ticket_lines" and "line" not in mapped:
-        chosen["line"] = f"row_number() OVER (PARTITION BY {chosen['ticket_id']} ORDER BY row)"
-    if "bought_at" in mapped:
-        chosen["bought_on"] = f"CAST(timezone({literal(timezone)}, {chosen['bought_at']}) AS DATE)"
-    if table != "source_records" and "source_record_id" in mapped and "record_source" not in mapped:
-        other = literal(delivery.given.record_source or delivery.source)
-        chosen["record_source"] = f"CASE WHEN {chosen['source_record_id']} IS NOT NULL THEN {other} END"
-    if table == "source_records":
-        chosen["extra"] = "extra"
-        if delivery.given.tags:
-            added = f"[{', '.join(literal(tag) for tag in delivery.given.tags)}]"
-            own = chosen["tags"] if "tags" in mapped else "[]"
-            chosen["tags"] = f"list_sort(list_distinct(list_concat({own}, {added})))"
-    return chosen
-
-
-def _consents(names: list[str]) -> str:
-    """The consents a customer's row states, as JSON: turned into events once the row is accepted."""
-    stated = [name for name in names if name.startswith("consent.") and name != "consent.at"]
-    if not stated:
-        return "CAST(NULL AS JSON)"
-    at = _typed("consent.at") if "consent.at" in names else "CAST(NULL AS TIMESTAMPTZ)"
-    entries = ", ".join(
-        f"{{'channel': {literal(name.split('.')[1])}, 'purpose': {literal(name.split('.')[2])}, "
-        f"'granted': {_typed(name)}, 'at': CAST({at} AS VARCHAR)}}"
-        for name in stated
-    )
-    return f"to_json([{entries}])"
-
-
-def _extra(keep: list[str]) -> str:
-    if not keep:
-        return "CAST(NULL AS VARCHAR)"
-    return f"CAST(json_object({', '.join(f'{literal(name)}, {quote(name)}' for name in keep)}) AS VARCHAR)"
 
 
 def _find_unmapped(

@@ -106,8 +106,8 @@ def _find_fresh(engine: Engine, table: str, key: tuple[str, ...], base: str | No
 
 
 def _content(table: str) -> str:
-    """What makes two versions of a row differ; of a ticket's buyer only what the source said, not what intake found."""
-    values = [quote(column.name) for column in CONTRACTS[table].columns if not column.key]
+    """What makes two versions of a row differ: not who delivered it, and not the buyer that intake found by a card."""
+    values = [quote(column.name) for column in CONTRACTS[table].columns if not column.key and column.name != "source"]
     if table == "tickets":
         found = ('"record_source"', '"source_record_id"')
         values = [f"CASE WHEN loyalty_card IS NULL THEN {value} END" if value in found else value for value in values]

@@ -304,6 +304,35 @@ def test_the_same_file_by_two_paths_is_one_delivery(deliveries):
     assert [row["rows_accepted"] for row in deliveries.rows("intake_ledger")] == [2]
 
 
+def test_a_day_without_rows_is_a_delivery_too(deliveries):
+    deliveries.write("c_20261001.csv", "id,name\n1,Ana\n")
+    deliveries.write("c_20261002.csv", "id,name\n")
+    deliveries.take_in({"erp": {"customers": {**CUSTOMERS, "path": "c_*.csv"}}})
+    assert deliveries.ledger() == [(1, 1, 0, 0), (0, 0, 0, 0)]
+    assert deliveries.values("intake_ledger", "load") == ["c_20261001.csv", "c_20261002.csv"]
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart(deliveries):
+    deliveries.write("north/t.csv", "t,at,amount,card\n1,2026-01-01,5,\n2,never,5,\n")
+    deliveries.write("south/t.csv", "t,at,amount,card\n3,2026-01-01,5,\n4,never,5,\n")
+    deliveries.take_in({"pos": {"tickets": {**TICKETS, "path": "*/t.csv"}}})
+    assert deliveries.values("intake_ledger", "load") == ["north/t.csv", "south/t.csv"]
+    assert [(row["delivery"], row["row"]) for row in deliveries.rows("rejected_rows")] == [
+        ("north/t.csv", 2),
+        ("south/t.csv", 2),
+    ]
+
+
+def test_what_two_sources_say_alike_is_no_conflict(deliveries):
+    deliveries.write("a.csv", "id,name\n1,Milk\n2,Bread\n")
+    deliveries.write("b.csv", "id,name\n1,Milk\n2,Loaf\n3,Oil\n")
+    fields = {"product_id": "id", "name": "name"}
+    sources = {name: {"products": {"path": f"{name}.csv", "fields": fields}} for name in ("a", "b")}
+    deliveries.take_in(sources)
+    assert [(row["product_id"], row["source"]) for row in deliveries.rows("products")] == [("1", "a"), ("3", "b")]
+    assert deliveries.ledger() == [(2, 1, 1, 0), (3, 1, 1, 1)]
+
+
 def test_one_useless_file_of_many_is_quarantined(deliveries):
     deliveries.write("tickets1.csv", "t,at,amount,card\n1,2026-01-01,5,\n")
     deliveries.write("tickets2.csv", "t,at,amount,card\n2,never,5,\n")

@@ -103,8 +103,6 @@ def test_cells_apart_by_blanks(engine, read):
     ("content", "dialect", "sentence"),
     [
         ("", {}, "the file people.csv is empty"),
-        ("a,b\n", {}, "holds a heading but no rows"),
-        ("a b\n", {"delimiter": "whitespace"}, "holds a heading but no rows"),
         ("a,b\n1,2\n3,\"4\n5,6\n7,8\n", {}, "a quotation mark is opened and never closed"),
         ("a,b\n1,2\n\"3,4\n5,6\n7,8\n", {}, "a quotation mark is opened and never closed"),
         ("a,b\n1,2\n3,\"4\n" + "5,6\n" * 200, {}, "a quotation mark is opened and never closed"),
@@ -148,12 +146,17 @@ def test_what_is_no_parquet_is_told(engine, tmp_path, content):
 
 def test_an_empty_parquet_file_is_told(engine, tmp_path):
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"id": pa.array([], pa.int64())}), path)
-    with pytest.raises(InputError, match="holds no rows"):
-        read_file(engine, path, None, Dialect(), "read", "x")
     path.write_bytes(b"")
     with pytest.raises(InputError, match="is empty"):
         read_file(engine, path, None, Dialect(), "read", "x")
+
+
+def test_a_file_without_rows_is_read(engine, tmp_path, read):
+    assert read("a,b\n").rows == 0
+    assert read("a b\n", delimiter="whitespace").rows == 0
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"id": pa.array([], pa.int64())}), path)
+    assert read_file(engine, path, None, Dialect(), "typed", "x").rows == 0
 
 
 def test_the_format_is_that_of_params_before_that_of_the_name(engine, tmp_path, read):
