@@ -215,14 +215,36 @@ def wait_for(found, process: subprocess.Popen[str], seconds: float = 60):
     raise AssertionError("what was waited for did not come")
 
 
-def test_killed_while_a_table_is_written_resume_ends_with_the_same_tables(house):
-    write_notebook(house, "01_intake", PRODUCTS.format(rows=1_000_000))
+KILLED_ONCE = """
+import os
+import signal
+from pathlib import Path
+
+order = Path({order!r})
+renamed = Path.replace
+
+def kill_before_renaming(path, target):
+    if order.exists() and Path(target).name == 'products.parquet':
+        order.unlink()
+        os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return renamed(path, target)
+
+Path.replace = kill_before_renaming
+"""
+
+
+def test_killed_while_a_table_is_written_resume_ends_with_the_same_tables(house, tmp_path):
+    order = tmp_path / "kill"
+    write_notebook(house, "01_intake", KILLED_ONCE.format(order=str(order)), PRODUCTS.format(rows=100_000))
     undisturbed, _ = run_it(house, run_id="undisturbed", publish=False)
+    order.touch()
     process = start(house, "--run-id", "killed")
-    tables = house / "runs" / "killed" / "tables"
-    wait_for(lambda: list(tables.glob(".products*")), process)
-    os.kill(process.pid, signal.SIGKILL)
     process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not order.exists()
+    tables = house / "runs" / "killed" / "tables"
+    assert list(tables.glob(".products*"))
     assert not (tables / "products.parquet").exists()
     resumed, _ = run_it(house, run_id="killed", resume=True, publish=False)
     for entry, facts in undisturbed.folder.manifest()["tables"].items():
