@@ -59,6 +59,9 @@ MADE_FIELDS = ("source", "updated_at", "line", "bought_on", "record_source")
 Scalar = str | int | float | bool
 
 
+AskedChannel = Literal["email", "sms", "push", "postal", "call"]
+
+
 class Settings(BaseModel):
     """What all settings share: frozen, and no key that nobody knows."""
 
@@ -246,6 +249,56 @@ class BehaviourSettings(Settings):
         return value
 
 
+class LegitimateInterest(Settings):
+    """Where customers may be contacted without having been asked, until they object."""
+
+    channel: AskedChannel
+    purpose: Literal["marketing", "profiling"] = "marketing"
+    purchased_within_days: int = Field(ge=1)
+
+
+class PermissionSettings(Settings):
+    """What must hold before somebody may be contacted.
+
+    Parameters
+    ----------
+    match_threshold : float
+        Probability of a record's link to its customer from which a consent given there counts for the customer.
+    minimum_age : int
+        Age in years from which a consent counts.
+    expires_after_days : int, optional
+        Days after which a consent must be asked for anew; None: never.
+    legitimate_interest : list
+        Nothing, unless said.
+    """
+
+    match_threshold: float = Field(default=0.98, gt=0, lt=1)
+    minimum_age: int = Field(default=14, ge=0, le=18)
+    expires_after_days: int | None = Field(default=None, ge=1)
+    legitimate_interest: list[LegitimateInterest] = Field(default_factory=list)
+
+
+class CampaignSettings(Settings):
+    """The contact plans, and how they are simulated.
+
+    Parameters
+    ----------
+    plan : str
+        File of the plan that is in force, as seen from the params file.
+    compare : list of str
+        Files of the plans it is compared with.
+    replicates : int
+        Times the whole is simulated; the intervals come from them.
+    margin_share : float, optional
+        Margin in the amount of a purchase; absent: as tickets or products' costs say.
+    """
+
+    plan: str
+    compare: list[str] = Field(default_factory=list)
+    replicates: int = Field(default=20, ge=2, le=1000)
+    margin_share: float | None = Field(default=None, gt=0, lt=1)
+
+
 class AuditSettings(Settings):
     """What the audit looks for, and when it stops a run."""
 
@@ -277,8 +330,10 @@ class Params(Settings):
 
     Parameters
     ----------
-    run, sources, truth, identity, behaviour, audit
+    run, sources, truth, identity, permission, behaviour, audit, campaign
         The file's sections.
+    governance : str, optional
+        File that says who answers for sources, notebooks and rules, as seen from the params file.
     notebooks : dict of str to dict
         Knobs of single notebooks, by the notebook's name.
     """
@@ -289,6 +344,9 @@ class Params(Settings):
     identity: IdentitySettings = IdentitySettings()
     behaviour: BehaviourSettings = BehaviourSettings()
     audit: AuditSettings = AuditSettings()
+    permission: PermissionSettings = PermissionSettings()
+    campaign: CampaignSettings | None = None
+    governance: str | None = None
     notebooks: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @field_validator("sources", mode="before")

@@ -1,0 +1,1 @@
+"""Who the customers are, as groups: segments, counters, and counts that single nobody out."""

@@ -1,0 +1,167 @@
+"""Who can be reached: permitted by a channel for a purpose, and with an address there."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from crmlib.engine import Engine, Step
+
+#: What a channel needs besides permission; an app needs nothing that a customer table knows.
+CONTACTABLE = Step(
+    "contactable",
+    """
+    SELECT p.customer_id, p.channel, p.purpose
+    FROM permissions p
+    JOIN customers c ON c.customer_id = p.customer_id
+    WHERE p.allowed AND CASE p.channel
+        WHEN 'email' THEN c.email IS NOT NULL
+        WHEN 'sms' THEN c.phone IS NOT NULL AND NOT regexp_matches(c.phone, '^[+]34[89]')
+        WHEN 'call' THEN c.phone IS NOT NULL
+        WHEN 'postal' THEN c.address_line IS NOT NULL AND c.postcode IS NOT NULL
+        ELSE true
+    END
+    """,
+)
+
+
+def find_contactable(engine: Engine) -> str:
+    """Find who may be contacted and can be.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `customers` and `permissions`.
+
+    Returns
+    -------
+    str
+        ``contactable``: customer_id, channel, purpose. E-mail needs an address, calls a phone, messages one that is
+        no Spanish landline, post a street and a postcode.
+    """
+    return engine.run(CONTACTABLE)
+
+
+def summarise_reach(engine: Engine) -> pd.DataFrame:
+    """Count who is permitted and who can be reached.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `customers`, `permissions` and ``contactable``.
+
+    Returns
+    -------
+    DataFrame
+        channel, purpose, customers, permitted, reachable, share (reachable / customers), for whatever every
+        customer could be asked.
+    """
+    return engine.frame(
+        """
+        WITH permitted AS (
+            SELECT channel, purpose, count(*) AS customers, count(*) FILTER (WHERE allowed) AS permitted
+            FROM permissions
+            GROUP BY channel, purpose
+        ),
+        reached AS (SELECT channel, purpose, count(*) AS reachable FROM contactable GROUP BY channel, purpose)
+        SELECT p.channel, p.purpose, p.customers, p.permitted, coalesce(r.reachable, 0) AS reachable,
+               coalesce(r.reachable, 0) / p.customers AS share
+        FROM permitted p
+        LEFT JOIN reached r ON r.channel = p.channel AND r.purpose = p.purpose
+        ORDER BY p.purpose, share DESC, p.channel
+        """
+    )
+
+
+def cross_reasons(engine: Engine, purpose: str = "marketing") -> pd.DataFrame:
+    """Count why customers may or may not be contacted, exactly; not for a page before it is protected.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `permissions`.
+    purpose : str
+
+    Returns
+    -------
+    DataFrame
+        A row per channel, a column per reason (those of a yes first, then by number), counts of customers.
+    """
+    counted = engine.frame(
+        """
+        SELECT channel, reason, bool_or(allowed) AS allowed, count(*) AS customers,
+               sum(count(*)) OVER (PARTITION BY reason) AS weight
+        FROM permissions
+        WHERE purpose = $purpose
+        GROUP BY channel, reason
+        ORDER BY allowed DESC, weight DESC, reason, channel
+        """,
+        purpose=purpose,
+    )
+    table = counted.pivot(index="channel", columns="reason", values="customers").fillna(0).astype("int64")
+    return table.loc[:, list(dict.fromkeys(counted["reason"]))]
+
+
+def count_reached(engine: Engine) -> dict[str, float]:
+    """Count the customers who can be reached at all for marketing.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `customers` and ``contactable``.
+
+    Returns
+    -------
+    dict
+        customers, reached (by one channel or more), share, email (by e-mail).
+    """
+    return engine.row(
+        """
+        SELECT (SELECT count(*) FROM customers) AS customers, count(DISTINCT customer_id) AS reached,
+               coalesce(count(DISTINCT customer_id) / nullif((SELECT count(*) FROM customers), 0), 0) AS share,
+               count(*) FILTER (WHERE channel = 'email') AS email
+        FROM contactable
+        WHERE purpose = 'marketing'
+        """
+    )
+
+
+def summarise_changes(engine: Engine, base: str | None) -> pd.DataFrame:
+    """Tell how permissions for marketing changed since the base run, as steps that add up.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `permissions`.
+    base : str or None
+        The base run's `permissions`.
+
+    Returns
+    -------
+    DataFrame
+        channel, step (before, new customers, gained, lost, gone customers), customers; no rows without a base.
+    """
+    if base is None:
+        return pd.DataFrame({"channel": [], "step": [], "customers": []})
+    return engine.frame(
+        f"""
+        WITH compared AS (
+            SELECT coalesce(n.channel, o.channel) AS channel,
+                   n.customer_id IS NULL AS gone, o.customer_id IS NULL AS fresh,
+                   coalesce(n.allowed, false) AS now, coalesce(o.allowed, false) AS before
+            FROM (SELECT * FROM permissions WHERE purpose = 'marketing') n
+            FULL JOIN (SELECT * FROM {base} WHERE purpose = 'marketing') o
+                ON o.customer_id = n.customer_id AND o.channel = n.channel
+        )
+        SELECT channel, step, customers
+        FROM (
+            SELECT channel, count(*) FILTER (WHERE before) AS "before",
+                   count(*) FILTER (WHERE now AND fresh) AS "new customers",
+                   count(*) FILTER (WHERE now AND NOT before AND NOT fresh) AS "gained",
+                   -count(*) FILTER (WHERE before AND NOT now AND NOT gone) AS "lost",
+                   -count(*) FILTER (WHERE before AND gone) AS "gone customers"
+            FROM compared
+            GROUP BY channel
+        ) UNPIVOT (customers FOR step IN ("before", "new customers", "gained", "lost", "gone customers"))
+        ORDER BY channel, list_position(['before', 'new customers', 'gained', 'lost', 'gone customers'], step)
+        """
+    )
