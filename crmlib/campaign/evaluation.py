@@ -1,0 +1,57 @@
+"""How right the measured lifts are, where the truth is known. Only this function reads it."""
+
+from __future__ import annotations
+
+import pandas as pd
+from scipy import stats
+
+from crmlib.engine import Engine
+
+
+def evaluate_effects(engine: Engine, results: pd.DataFrame, truth: str | None, window_days: int) -> pd.DataFrame:
+    """Judge the lifts by the truth.
+
+    Parameters
+    ----------
+    engine : Engine
+    results : DataFrame
+        Table `campaign_results`.
+    truth : str or None
+        Table with campaign_id, outcome (one of the results', or purchased for bought), days, lift (true mean
+        difference per person assigned to treatment, over so many days from the sending on).
+    window_days : int
+        Days of which the results are.
+
+    Returns
+    -------
+    DataFrame
+        metric, value, n: effects_coverage (share of intervals that hold the true lift), effects_bias (mean of
+        estimate − truth in standard errors, 0 if unbiased), and of campaigns with a true lift other than 0
+        effects_sign (share whose estimate has its sign); n is the number of lifts. No rows where the truth is not
+        known.
+    """
+    if truth is None:
+        return pd.DataFrame({"metric": [], "value": [], "n": []})
+    known = engine.frame(
+        f"""
+        SELECT campaign_id, CASE outcome WHEN 'purchased' THEN 'bought' ELSE outcome END AS outcome,
+               CAST(lift AS DOUBLE) AS true_lift
+        FROM {truth}
+        WHERE CAST(days AS INTEGER) = $window_days
+        """,
+        window_days=window_days,
+    )
+    judged = results[results["lift"].notna()].merge(known, on=["campaign_id", "outcome"])
+    covered = (judged["lift_low"] <= judged["true_lift"]) & (judged["true_lift"] <= judged["lift_high"])
+    errors = (judged["lift_high"] - judged["lift_low"]) / (2 * stats.norm.ppf(0.975))
+    bias = ((judged["lift"] - judged["true_lift"]) / errors.where(errors > 0)).dropna()
+    real = judged[judged["true_lift"] != 0]
+    agrees = (real["lift"] > 0) == (real["true_lift"] > 0)
+    rows = [("effects_coverage", covered), ("effects_bias", bias), ("effects_sign", agrees)]
+    return pd.DataFrame(
+        {
+            "metric": [metric for metric, _ in rows],
+            "value": [float(values.mean()) if len(values) else 0.0 for _, values in rows],
+            "n": [len(values) for _, values in rows],
+        }
+    )

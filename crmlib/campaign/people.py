@@ -1,0 +1,368 @@
+"""Customers as the compiled parts need them: gathered in SQL for all, then read as records chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crmlib.behaviour.integrals import Floats
+from crmlib.campaign.assignment import control_condition, holdout_conditions
+from crmlib.campaign.calendar import calendar_days, days_open
+from crmlib.campaign.eligibility import show_audience, suppressed_set
+from crmlib.campaign.encoding import communication_keys, contact_costs
+from crmlib.campaign.expressions import read_condition
+from crmlib.campaign.plan import CATEGORIES, LONGEST_CAP_DAYS, STAGES, ContactPlan
+from crmlib.campaign.shapes import CONTACT, MARKETING, MEMBER, NEVER, PERSON, PROFILING, SERVICE
+from crmlib.campaign.triggers import find_due
+from crmlib.engine import Engine, Step, quote
+from crmlib.params import CHANNELS
+
+Records = NDArray[np.void]
+
+#: Days over which abandoned carts are counted.
+CART_DAYS = 182
+CHUNK = 20_000
+
+ABANDONED_CARTS = Step(
+    "abandoned_carts",
+    """
+    SELECT i.customer_id, count(*) AS carts
+    FROM web_events AS w
+    JOIN identities AS i ON i.source = w.record_source AND i.source_record_id = w.source_record_id
+    WHERE w.event = 'abandon' AND CAST(w.happened_at AS DATE) >= $first_day - to_days($cart_days)
+    GROUP BY i.customer_id
+    """,
+)
+
+_PEOPLE = """
+    SELECT row_number() OVER (ORDER BY e.customer_id) - 1 AS row, e.customer_id,
+           CAST('0x' || substr(md5(e.customer_id), 1, 15) AS BIGINT) AS key,
+           coalesce(v.expected_value, 0) * $margin_share AS value,
+           coalesce(v.{expected}, 0) / {days} AS rate, v.{chance} AS p_buy,
+           coalesce(c.carts, 0) / CAST($cart_days AS DOUBLE) AS cart_rate,
+           p.frequency, p.recency, p.T, coalesce(p.frequency + 1, 0) AS bought,
+           coalesce(date_diff('day', $first_day, p.last_purchase_date), $never) AS last_purchase,
+           coalesce(l.stage, 'prospect') AS stage, l.since,
+           r.marketing, r.profiling, r.service, r.address
+    FROM everybody AS e
+    JOIN reach AS r ON r.customer_id = e.customer_id
+    LEFT JOIN purchase_summary AS p ON p.customer_id = e.customer_id
+    LEFT JOIN customer_value AS v ON v.customer_id = e.customer_id
+    LEFT JOIN lifecycle AS l ON l.customer_id = e.customer_id
+    LEFT JOIN abandoned_carts AS c ON c.customer_id = e.customer_id
+"""
+
+
+@dataclass(frozen=True)
+class PeopleTable:
+    """Everybody, numbered.
+
+    Parameters
+    ----------
+    table : str
+        ``plan_people``.
+    number : int
+        Customers.
+    first_day : date
+        The day that is counted as 0.
+    as_of_date : date
+    horizon_days : int
+        Of the calibrated chance of a purchase.
+    """
+
+    table: str
+    number: int
+    first_day: date
+    as_of_date: date
+    horizon_days: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some customers as any plan meets them.
+
+    Parameters
+    ----------
+    first, last : int
+        Their numbers.
+    frame : DataFrame
+        key, value, rate (expected purchases a day), p_buy, frequency, recency, T, and what `people` holds.
+    people : PERSON
+    """
+
+    first: int
+    last: int
+    frame: pd.DataFrame
+    people: Records
+
+
+def gather_people(engine: Engine, first_day: date, as_of_date: date, margin_share: float) -> PeopleTable:
+    """Gather what is known of every customer.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``everybody`` and ``reach`` (of `find_reach`), `purchase_summary`, `customer_value`, `lifecycle`,
+        `web_events`, `identities`.
+    first_day, as_of_date : date
+    margin_share : float
+        Margin in the amount of a purchase.
+
+    Returns
+    -------
+    PeopleTable
+    """
+    horizons = sorted(
+        int(name.removeprefix("p_buy_").removesuffix("d"))
+        for name in engine.columns("customer_value")
+        if name.startswith("p_buy_")
+    )
+    days = horizons[-1] if horizons else 0
+    chance, expected = (f"p_buy_{days}d", f"expected_purchases_{days}d") if days else ("p_alive", "p_alive")
+    engine.run(ABANDONED_CARTS, first_day=first_day, cart_days=CART_DAYS)
+    table = engine.run(
+        Step("plan_people", _PEOPLE.format(chance=chance, expected=expected, days=float(max(days, 1)))),
+        first_day=first_day,
+        margin_share=margin_share,
+        cart_days=CART_DAYS,
+        never=NEVER,
+    )
+    number = engine.row(f"SELECT count(*) AS n FROM {table}")["n"]
+    show_audience(engine)
+    return PeopleTable(table, number, first_day, as_of_date, days)
+
+
+def read_chunks(engine: Engine, everybody: PeopleTable, size: int = CHUNK) -> Iterator[Chunk]:
+    """Read customers as records, some at a time; `enter_after` is left to the simulation.
+
+    Parameters
+    ----------
+    engine : Engine
+    everybody : PeopleTable
+    size : int
+        Customers at a time.
+    """
+    for first in range(0, everybody.number, size):
+        last = min(first + size, everybody.number)
+        frame = engine.frame(
+            f"SELECT * FROM {everybody.table} WHERE row >= $first AND row < $last ORDER BY row", first=first, last=last
+        )
+        people = np.zeros(len(frame), PERSON)
+        for name in ("value", "cart_rate", "bought", "last_purchase", "address"):
+            people[name] = frame[name].to_numpy()
+        people["stage"] = frame["stage"].map({stage: place for place, stage in enumerate(STAGES)})
+        for purpose, name in ((MARKETING, "marketing"), (PROFILING, "profiling"), (SERVICE, "service")):
+            people["permitted"][:, purpose] = frame[name].to_numpy()
+        yield Chunk(first, last, frame, people)
+
+
+def gather_members(engine: Engine, plan: ContactPlan, everybody: PeopleTable) -> str:
+    """Gather what a plan makes of every customer: audiences, controls, holdout group, and what real events make due.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``audience_columns``, ``reach``, ``contact_history`` and `plan_people`.
+    plan : ContactPlan
+    everybody : PeopleTable
+
+    Returns
+    -------
+    str
+        ``members_<plan>``: row, audience, control, held_out, suppressed. Beside it stands ``due_<plan>``.
+    """
+    values: dict[str, Any] = {"salt": plan.holdout.salt, "as_of_date": everybody.as_of_date}
+    audience, control = ["0"], ["0"]
+    for place, communication in enumerate(plan.communications):
+        values[f"name{place}"] = communication.id
+        wanted = "true"
+        if communication.where is not None:
+            condition = read_condition(communication.where, f"w{place}_")
+            values |= condition.values
+            wanted = condition.sql
+        audience.append(f"CASE WHEN {wanted} THEN {1 << place} ELSE 0 END")
+        if communication.control.share > 0:
+            held = control_condition(communication, "salt", f"name{place}")
+            control.append(f"CASE WHEN {held} THEN {1 << place} ELSE 0 END")
+    held_out = ["0"]
+    if plan.holdout.global_share > 0:
+        held_out += [
+            f"CASE WHEN {held} THEN {1 << period} ELSE 0 END"
+            for period, held in enumerate(holdout_conditions(plan, "salt"))
+        ]
+    promotion, service = suppressed_set(plan)
+    sql = f"""
+        SELECT p.row, {" | ".join(audience)} AS audience, {" | ".join(control)} AS control,
+               {" | ".join(held_out)} AS held_out, {promotion} | ({service}) * 2 AS suppressed
+        FROM {everybody.table} AS p
+        JOIN audience_columns AS a ON a.customer_id = p.customer_id
+        JOIN reach AS r ON r.customer_id = p.customer_id
+    """
+    find_due(engine, plan, everybody.first_day, _name("due", plan))
+    return engine.run(Step(_name("members", plan), sql), **values)
+
+
+def read_members(
+    engine: Engine, plan: ContactPlan, everybody: PeopleTable, chunk: Chunk, lifts: Floats
+) -> tuple[Records, Records]:
+    """Read customers as one plan meets them.
+
+    Parameters
+    ----------
+    engine : Engine
+    plan : ContactPlan
+        Of which `gather_members` has run.
+    everybody : PeopleTable
+    chunk : Chunk
+    lifts : ndarray
+        Relative lift of each communication.
+
+    Returns
+    -------
+    (MEMBER, CONTACT)
+        Members, a row each; their contacts of the last `LONGEST_CAP_DAYS` days.
+    """
+    window = {"first": chunk.first, "last": chunk.last}
+    rows = engine.frame(
+        f"SELECT * FROM {quote(_name('members', plan))} WHERE row >= $first AND row < $last ORDER BY row", **window
+    )
+    members = np.zeros(len(rows), MEMBER)
+    for name in ("audience", "control", "held_out", "suppressed"):
+        members[name] = rows[name].to_numpy()
+    members["last_sent"], members["due"] = NEVER, NEVER
+    due = engine.frame(
+        f"""
+        SELECT p.row - $first AS row, d.communication, date_diff('day', $first_day, d.due_on) AS day
+        FROM {quote(_name("due", plan))} AS d
+        JOIN {everybody.table} AS p ON p.customer_id = d.customer_id
+        WHERE p.row >= $first AND p.row < $last
+        """,
+        first_day=everybody.first_day,
+        **window,
+    )
+    members["due"][due["row"], due["communication"]] = due["day"]
+    contacts = _read_contacts(engine, plan, everybody, chunk)
+    known = contacts[contacts["communication"] >= 0]
+    np.maximum.at(members["last_sent"], (known["person"], known["communication"]), known["day"])
+    _keep_open(members, plan, everybody.first_day)
+    recent = contacts[(contacts["day"] > -LONGEST_CAP_DAYS) & ~_is_service(contacts, plan)]
+    members["history_start"] = np.searchsorted(recent["person"], np.arange(len(rows)), side="left")
+    members["history_end"] = np.searchsorted(recent["person"], np.arange(len(rows)), side="right")
+    members["order"][:, : len(plan.communications)] = rank_communications(plan, chunk.frame, lifts)
+    return members, recent
+
+
+def rank_communications(plan: ContactPlan, frame: pd.DataFrame, lifts: Floats) -> NDArray[np.int8]:
+    """The order in which communications are served, for each customer.
+
+    Parameters
+    ----------
+    plan : ContactPlan
+        Its mode (priority or margin) first, then its tie-breaks; which is due longest is not known ahead.
+    frame : DataFrame
+        Columns rate (purchases a day) and value (margin of a purchase).
+    lifts : ndarray
+        Relative lift of each communication.
+
+    Returns
+    -------
+    ndarray of int8, customers × communications
+    """
+    margin = expect_margin(plan, frame, lifts)
+    keys = communication_keys(plan)
+    priority = np.array([communication.priority for communication in plan.communications], float)
+    sorters = {
+        "expected_margin": -margin,
+        "priority": np.broadcast_to(-priority, margin.shape),
+        "hash": np.broadcast_to(keys, margin.shape),
+    }
+    first = ["priority"] if plan.arbitration.mode == "priority" else ["expected_margin", "priority"]
+    wanted = [name for name in [*first, *plan.arbitration.tie_break, "hash"] if name in sorters]
+    order = np.broadcast_to(np.arange(margin.shape[1]), margin.shape)
+    for name in reversed(wanted):
+        sorted_by = np.take_along_axis(sorters[name], order, axis=1)
+        order = np.take_along_axis(order, np.argsort(sorted_by, axis=1, kind="stable"), axis=1)
+    return order.astype(np.int8)
+
+
+def expect_margin(plan: ContactPlan, frame: pd.DataFrame, lifts: Floats) -> Floats:
+    """Margin that each communication is expected to bring from each customer, less its cost on the first channel.
+
+    Parameters
+    ----------
+    plan : ContactPlan
+    frame : DataFrame
+        Columns rate (purchases a day) and value (margin of a purchase).
+    lifts : ndarray
+        Relative lift of each communication.
+
+    Returns
+    -------
+    ndarray, customers × communications
+    """
+    kept = np.array(
+        [
+            lift * one.response.window * (1 - one.response.pull_forward)
+            for one, lift in zip(plan.communications, lifts, strict=True)
+        ]
+    )
+    first = [CHANNELS.index(one.channels[0]) for one in plan.communications]
+    cost = contact_costs(plan)[np.arange(len(first)), first]
+    margin: Floats = np.outer(frame["rate"].to_numpy(float) * frame["value"].to_numpy(float), kept) - cost
+    return margin
+
+
+def _read_contacts(engine: Engine, plan: ContactPlan, everybody: PeopleTable, chunk: Chunk) -> Records:
+    """Past contacts of a chunk, by row and day; of a communication the plan knows, the plan says the category."""
+    frame = engine.frame(
+        f"""
+        SELECT p.row - $first AS person, date_diff('day', $first_day, h.day) AS day,
+               h.channel, h.category, h.communication_id
+        FROM contact_history AS h
+        JOIN {everybody.table} AS p ON p.customer_id = h.customer_id
+        WHERE p.row >= $first AND p.row < $last
+        ORDER BY person, h.day, h.communication_id
+        """,
+        first=chunk.first,
+        last=chunk.last,
+        first_day=everybody.first_day,
+    )
+    contacts = np.zeros(len(frame), CONTACT)
+    contacts["person"], contacts["day"] = frame["person"], frame["day"]
+    contacts["channel"] = _places(frame["channel"], CHANNELS)
+    contacts["communication"] = _places(frame["communication_id"], [one.id for one in plan.communications])
+    own = np.array([CATEGORIES.index(one.category) for one in plan.communications] + [-1])
+    known = own[contacts["communication"]]
+    contacts["category"] = np.where(known >= 0, known, _places(frame["category"], CATEGORIES))
+    return contacts
+
+
+def _keep_open(members: Records, plan: ContactPlan, first_day: date) -> None:
+    """What the calendar made due before the first day, is still open, and was not sent since."""
+    for place, communication in enumerate(plan.communications):
+        past = [(day - first_day).days for day in calendar_days(plan, communication) if day < first_day]
+        if past and past[-1] + days_open(communication) > 0:
+            waiting = members["last_sent"][:, place] < past[-1]
+            members["due"][:, place] = np.where(waiting, past[-1], NEVER)
+
+
+def _is_service(contacts: Records, plan: ContactPlan) -> NDArray[np.bool_]:
+    service = np.array([one.purpose == "service" for one in plan.communications] + [False])
+    found: NDArray[np.bool_] = service[contacts["communication"]]
+    return found
+
+
+def _places(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
+    """Place of each name among those known; -1 for others."""
+    places = {name: place for place, name in enumerate(known)}
+    return np.array([places.get(name, -1) for name in names], np.int64)
+
+
+def _name(what: str, plan: ContactPlan) -> str:
+    return f"{what}_{plan.id}"

@@ -1,0 +1,239 @@
+"""Records that the compiled parts work on: a plan, customers, and what happens, as arrays of records.
+
+Days are counted from the first one that is simulated or decided on; earlier ones are negative. A set of
+channels is a number with a bit per channel of `CHANNELS`, a set of communications one with a bit per
+communication of the plan.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from crmlib.campaign.plan import CATEGORIES, MOST_COMMUNICATIONS, STAGES
+from crmlib.params import CHANNELS
+
+K = len(CHANNELS)
+C = MOST_COMMUNICATIONS
+G = len(CATEGORIES)
+NEVER = -(1 << 30)
+FAR = 1 << 30
+
+#: Why a candidate is not sent, in the order in which it is checked.
+REASONS = (
+    "no_permission",
+    "suppressed",
+    "no_address",
+    "global_holdout",
+    "control",
+    "quiet_day",
+    "cooldown",
+    "cap_communication",
+    "cap_category",
+    "cap_channel",
+    "cap_global",
+    "reserved_for_higher",
+    "capacity",
+    "budget",
+    "called_off",
+)
+NO_PERMISSION, SUPPRESSED, NO_ADDRESS, HOLDOUT, CONTROL, QUIET, COOLDOWN = range(7)
+CAP_COMMUNICATION, CAP_CATEGORY, CAP_CHANNEL, CAP_GLOBAL, RESERVED, CAPACITY, BUDGET, CALLED_OFF = range(7, 15)
+SENT = -1
+#: Reasons up to this one hold for good; a candidate with a later one is tried again while it is open.
+LAST_FOR_GOOD = CONTROL
+
+MARKETING, PROFILING, SERVICE = range(3)
+CAP_KINDS = ("global", "channel", "category", "communication")
+BY_ALL, BY_CHANNEL, BY_CATEGORY, BY_COMMUNICATION = range(4)
+EVENTS = ("registered", "purchase", "enter_state", "anniversary", "cart_abandoned", "order_status")
+REGISTERED, PURCHASE, ENTER_STATE, ANNIVERSARY, CART_ABANDONED, ORDER_STATUS = range(6)
+CALENDAR = -1
+NEW, ON_RHYTHM, DUE, LATE, AT_RISK, DORMANT, LOST, REACTIVATED = (
+    STAGES.index(stage) for stage in ("new", "on_rhythm", "due", "late", "at_risk", "dormant", "lost", "reactivated")
+)
+
+#: Contacts of one customer that are remembered for the caps.
+MOST_LOGGED = 1024
+#: Contacts whose effect can be at work on one customer at a time.
+MOST_EFFECTS = 64
+#: Customers with so many contacts or more are counted together.
+MOST_COUNTED = 60
+
+#: A communication of a plan; `detail` is the nth purchase or the stage, `cost` that of one contact by channel.
+COMMUNICATION = np.dtype(
+    [
+        ("key", np.uint64),
+        ("lift", np.float64),
+        ("pull_forward", np.float64),
+        ("reactivate", np.float64),
+        ("cost", np.float64, (K,)),
+        ("priority", np.int64),
+        ("cooldown", np.int64),
+        ("open_days", np.int64),
+        ("delay", np.int64),
+        ("window", np.int64),
+        ("detail", np.int64),
+        ("channels", np.int8, (K,)),
+        ("purpose", np.int8),
+        ("category", np.int8),
+        ("event", np.int8),
+        ("bypass", np.uint8),
+        ("unless_purchase", np.bool_),
+    ],
+    align=True,
+)
+
+#: A cap: at most `most` contacts in any `days` days.
+CAP = np.dtype([("kind", np.int64), ("which", np.int64), ("most", np.int64), ("days", np.int64)], align=True)
+
+#: A day: `season` is the clock's speed; `due` and `next_due` are the calendar's; the chances let a contact pass
+#: capacity and budget.
+DAY = np.dtype(
+    [
+        ("season", np.float64),
+        ("due", np.uint64),
+        ("next_due", np.int64, (C,)),
+        ("capacity", np.float64, (C, K)),
+        ("budget", np.float64, (C, K)),
+        ("quiet", np.uint8),
+    ],
+    align=True,
+)
+
+#: What holds for a whole plan; `decay` is that of the pressure a day, `k` the regularity of the purchases.
+RULES = np.dtype(
+    [
+        ("first_day", np.int64),
+        ("rotate_days", np.int64),
+        ("decay", np.float64),
+        ("response_decay", np.float64),
+        ("unsub_slope", np.float64),
+        ("unsub_base", np.float64, (K,)),
+        ("k", np.float64),
+        ("reserve", np.bool_),
+        ("rationed", np.bool_),
+    ],
+    align=True,
+)
+
+#: A customer as any plan meets them; `value` is the margin of a purchase, `enter_after` the days without a purchase
+#: after which due, late, at_risk, dormant and lost are entered; `permitted` holds a set of channels by purpose, and
+#: `address` is the set of channels with an address.
+PERSON = np.dtype(
+    [
+        ("value", np.float64),
+        ("cart_rate", np.float64),
+        ("bought", np.int64),
+        ("last_purchase", np.int64),
+        ("enter_after", np.int64, (5,)),
+        ("stage", np.int8),
+        ("permitted", np.uint8, (3,)),
+        ("address", np.uint8),
+    ],
+    align=True,
+)
+
+#: A customer as one plan meets them: sets of communications; periods of the holdout group; where the past contacts
+#: stand in the history; communications in the order of service; day of the last contact, and day on which a real event
+#: makes one due; bit 0 of `suppressed` holds for marketing and profiling, bit 1 for service.
+MEMBER = np.dtype(
+    [
+        ("audience", np.uint64),
+        ("control", np.uint64),
+        ("held_out", np.uint64),
+        ("history_start", np.int64),
+        ("history_end", np.int64),
+        ("last_sent", np.int64, (C,)),
+        ("due", np.int64, (C,)),
+        ("order", np.int8, (C,)),
+        ("suppressed", np.uint8),
+    ],
+    align=True,
+)
+
+#: A customer as one replicate draws them: purchases and dropouts a day; what the clock has to go to the next purchase.
+DRAW = np.dtype(
+    [
+        ("key", np.uint64),
+        ("rate", np.float64),
+        ("hazard", np.float64),
+        ("wait", np.float64),
+        ("alive", np.bool_),
+    ],
+    align=True,
+)
+
+#: A contact, past or simulated; `person` is a row.
+CONTACT = np.dtype(
+    [
+        ("person", np.int64),
+        ("day", np.int64),
+        ("channel", np.int8),
+        ("category", np.int8),
+        ("communication", np.int8),
+    ],
+    align=True,
+)
+
+#: What happens on one day; `credit` is the margin that the boost consumed is expected to bring for good.
+DAY_COUNT = np.dtype(
+    [
+        ("contacts", np.int64, (C, K)),
+        ("skips", np.int64, (G, len(REASONS))),
+        ("cost", np.float64, (G,)),
+        ("credit", np.float64, (G,)),
+        ("credited_purchases", np.float64, (G,)),
+        ("purchases", np.float64),
+        ("margin", np.float64),
+        ("unsubscribes", np.int64, (K,)),
+    ],
+    align=True,
+)
+
+#: What happens on the whole: customers by number of contacts; purchases pulled forward that are not missing yet.
+TOTAL = np.dtype([("histogram", np.int64, (MOST_COUNTED + 1,)), ("owed", np.float64), ("traced", np.int64)], align=True)
+
+#: Where one customer stands while being followed; `pressure` is as of the day `pressed`.
+STATE = np.dtype(
+    [
+        ("key", np.uint64),
+        ("pending", np.uint64),
+        ("wait", np.float64),
+        ("lifetime", np.float64),
+        ("debt", np.float64),
+        ("pressure", np.float64),
+        ("pressed", np.int64),
+        ("next_due", np.int64),
+        ("bought", np.int64),
+        ("last_purchase", np.int64),
+        ("reactivated_until", np.int64),
+        ("stage", np.int64),
+        ("gaps", np.int64),
+        ("lives", np.int64),
+        ("revived_by", np.int64),
+        ("active", np.int64),
+        ("contacts", np.int64),
+        ("logged", np.int64),
+        ("due", np.int64, (C,)),
+        ("opened", np.int64, (C,)),
+        ("last_sent", np.int64, (C,)),
+        ("patience", np.float64, (K,)),
+        ("effect_end", np.int64, (MOST_EFFECTS,)),
+        ("effect_lift", np.float64, (MOST_EFFECTS,)),
+        ("effect_pull", np.float64, (MOST_EFFECTS,)),
+        ("effect_owed", np.float64, (MOST_EFFECTS,)),
+        ("effect_category", np.int64, (MOST_EFFECTS,)),
+        ("log_day", np.int64, (MOST_LOGGED,)),
+        ("log_channel", np.int8, (MOST_LOGGED,)),
+        ("log_category", np.int8, (MOST_LOGGED,)),
+        ("log_communication", np.int8, (MOST_LOGGED,)),
+        ("choice", np.int8, (C,)),
+        ("reason", np.int8, (C,)),
+        ("full", np.uint8, (C,)),
+        ("spent", np.uint8, (C,)),
+        ("permitted", np.uint8, (3,)),
+        ("held_out", np.bool_),
+        ("alive", np.bool_),
+    ],
+    align=True,
+)

@@ -1,0 +1,115 @@
+"""Which plan to choose, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from crmlib.campaign.comparison import DIFFERENCE
+from crmlib.campaign.simulation import NO_CONTACT
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which plan to choose, as a finding.
+
+    Parameters
+    ----------
+    sentence, action : str
+        Format strings that name `figures`.
+    tone : str
+        Whether it is good.
+    figures : dict
+    """
+
+    sentence: str
+    action: str
+    tone: str
+    figures: dict[str, Any]
+
+
+def judge_plans(comparison: pd.DataFrame, plans: Sequence[str]) -> Verdict:
+    """Say which plan to choose, the first being in force.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        Of `tabulate_comparison`.
+    plans : sequence of str
+    """
+    best, in_force = choose_plan(comparison, plans), plans[0]
+    if best == NO_CONTACT:
+        return Verdict(
+            "No plan is expected to bring more than it costs: {plan} ends {gain:,.0f} {currency} below 0.",
+            "Send nothing that costs until a campaign with a control group has shown a lift.",
+            "bad",
+            {"plan": in_force, "gain": -read_metric(comparison, in_force, "net_gain")["value"]},
+        )
+    gain, cost = read_metric(comparison, best, "net_gain"), read_metric(comparison, best, "cost")
+    figures = {"plan": best, "cost": cost["value"], "gain": gain["value"], "low": gain["low"], "high": gain["high"]}
+    brings = (
+        "Plan {plan} costs {cost:,.0f} {currency} and is expected to bring {gain:,.0f} {currency} of margin "
+        "beyond that (between {low:,.0f} and {high:,.0f})"
+    )
+    if best == in_force:
+        sure = gain["low"] > 0
+        action = "Keep it." if sure else "It may cost more than it brings: measure its assumed lifts first."
+        return Verdict(brings + ".", action, "good" if sure else "attention", figures)
+    more = read_metric(comparison, best, f"{DIFFERENCE}net_gain")
+    figures |= {"more": more["value"], "more_low": more["low"], "more_high": more["high"], "in_force": in_force}
+    compared = (
+        ": {more:,.0f} {currency} more than plan {in_force}, which is in force "
+        "(between {more_low:,.0f} and {more_high:,.0f})."
+    )
+    sure = more["low"] > 0
+    action = (
+        "Put plan {plan} in force."
+        if sure
+        else "The two may be alike: let each half of the customers get one, and measure."
+    )
+    return Verdict(brings + compared, action, "good" if sure else "attention", figures)
+
+
+def tell_doubt(gains: pd.DataFrame, plans: Sequence[str], doubt: float) -> str:
+    """Say, as a title, what is left of the plans' gains if the lifts are so many times as large."""
+    doubted = gains.iloc[1::2]["low"].to_numpy()
+    surely = [plan for plan, low in zip(plans, doubted, strict=True) if low > 0]
+    told = "no plan" if not surely else "every plan" if len(surely) == len(plans) else " and ".join(surely)
+    return f"With lifts {doubt:g} times as large, {told} would surely bring more than it costs"
+
+
+def compare_gains(comparisons: Mapping[str, pd.DataFrame], plans: Sequence[str]) -> pd.DataFrame:
+    """Net gain of each plan under several suppositions: plan (with the supposition), value, low, high.
+
+    Parameters
+    ----------
+    comparisons : mapping of str to DataFrame
+        Supposition in words (empty for the plan as it is) -> what `tabulate_comparison` gives.
+    plans : sequence of str
+    """
+    rows = [
+        {"plan": f"{plan}, {words}" if words else plan, **read_metric(comparison, plan, "net_gain")}
+        for plan in plans
+        for words, comparison in comparisons.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def read_metric(comparison: pd.DataFrame, plan: str, metric: str) -> dict[str, float]:
+    """One metric of one plan: value, low, high; 0 where undefined."""
+    rows = comparison[(comparison["plan"] == plan) & (comparison["metric"] == metric)]
+    if rows.empty:
+        return {"value": 0.0, "low": 0.0, "high": 0.0}
+    return dict(
+        zip(("value", "low", "high"), rows.iloc[0][["value", "value_low", "value_high"]].astype(float), strict=True)
+    )
+
+
+def choose_plan(comparison: pd.DataFrame, plans: Sequence[str]) -> str:
+    """The plan with the largest expected net gain; `NO_CONTACT` if none is above 0."""
+    gains = {plan: read_metric(comparison, plan, "net_gain")["value"] for plan in plans}
+    best = max(gains, key=lambda plan: gains[plan], default=NO_CONTACT)
+    return best if gains.get(best, 0.0) > 0 else NO_CONTACT

@@ -1,0 +1,316 @@
+"""Campaigns: from sends to groups, from groups to results, with one clear sentence where there is none."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crmlib.campaign import funnel
+from crmlib.campaign.evaluation import evaluate_effects
+from crmlib.campaign.funnel import (
+    count_sends,
+    estimate_margin_share,
+    list_funnels,
+    sum_funnel,
+    summarise_campaigns,
+)
+from crmlib.campaign.measurement import measure_campaigns
+from crmlib.campaign.results import join_costs, sum_by, sum_results, summarise_results
+from tests.made_tables import at, make_table, make_tables
+
+AS_OF, CUTOFF = date(2026, 11, 1), at("2026-11-02")
+START = at("2026-09-01 09:00")
+
+
+def send(person, arm="treatment", campaign="spring", **more):
+    sent = {"sent_at": START, "delivered": True} if arm == "treatment" else {}
+    return (
+        {
+            "source": "mail",
+            "send_id": f"{campaign} {person}",
+            "campaign_id": campaign,
+            "record_source": "crm",
+            "source_record_id": person,
+            "channel": "email",
+            "category": "cycle",
+            "group": arm,
+            "eligible_at": START,
+            "cost": 0.1,
+        }
+        | sent
+        | more
+    )
+
+
+def buy(person, days, amount=10, hours=0):
+    when = START + timedelta(days=days, hours=hours)
+    return {
+        "source": "pos",
+        "ticket_id": f"{person} {days} {hours}",
+        "record_source": "crm",
+        "source_record_id": person,
+        "bought_at": when,
+        "bought_on": when.date(),
+        "amount": amount,
+    }
+
+
+def measure(engine, sends, tickets=(), campaigns=(), customers=None, window_days=14, margin_share=None):
+    people = sorted({row["source_record_id"] for row in sends if row["source_record_id"]})
+    make_tables(
+        engine,
+        sends=sends,
+        tickets=tickets,
+        campaigns=campaigns,
+        identities=[
+            {"source": "crm", "source_record_id": person, "customer_id": (customers or {}).get(person, person)}
+            for person in people
+        ],
+    )
+    summarise_campaigns(engine, AS_OF, CUTOFF, window_days)
+    return measure_campaigns(engine, margin_share)
+
+
+def two_arms(treated=80, control=40, **more):
+    return [send(f"t{n:03d}", **more) for n in range(treated)] + [
+        send(f"k{n:03d}", arm="control", **more) for n in range(control)
+    ]
+
+
+def of(results, outcome, campaign="spring"):
+    (row,) = results[(results["outcome"] == outcome) & (results["campaign_id"] == campaign)].to_dict("records")
+    return row
+
+
+CAMPAIGN = {"campaign_id": "spring", "name": "Spring", "category": "online", "channel": "email", "control_share": 1 / 3,
+            "starts_on": date(2026, 9, 1), "cost": 92}  # fmt: skip
+
+
+def test_what_is_bought_in_the_window_counts_for_the_group_drawn(engine):
+    tickets = [buy(f"t{n:03d}", days=3, amount=20) for n in range(40)] + [buy(f"k{n:03d}", days=3) for n in range(10)]
+    tickets += [buy("t000", days=13), buy("t001", days=14), buy("t002", days=-1), buy("stranger", days=2)]
+    results = measure(engine, two_arms(), tickets, [CAMPAIGN], margin_share=0.3)
+    bought = of(results, "bought")
+    assert (bought["assigned"], bought["control"], bought["delivered"]) == (80, 40, 80)
+    assert (bought["rate_treatment"], bought["rate_control"]) == (0.5, 0.25)
+    assert bought["lift"] == 0.25
+    assert 0 < bought["lift_low"] < 0.25 < bought["lift_high"] < 0.5
+    assert of(results, "purchases")["rate_treatment"] == pytest.approx(41 / 80)
+    assert of(results, "sales")["rate_treatment"] == pytest.approx((40 * 20 + 10) / 80)
+
+
+def test_costs_are_told_by_impact_and_by_purchase_that_would_not_have_been(engine):
+    tickets = [buy(f"t{n:03d}", days=3, amount=20) for n in range(60)] + [buy(f"k{n:03d}", days=3) for n in range(10)]
+    results = measure(engine, two_arms(), tickets, [CAMPAIGN], margin_share=0.3)
+    row = of(results, "purchases")
+    assert row["cost"] == pytest.approx(92 + 120 * 0.1)
+    assert row["cost_per_impact"] == pytest.approx(104 / 80)
+    assert row["cost_per_incremental_purchase"] == pytest.approx(104 / (row["lift"] * 80))
+    assert row["lift"] == pytest.approx(0.5)
+    sales = of(results, "sales")
+    assert sales["incremental_margin"] == pytest.approx(sales["lift"] * 80 * 0.3)
+    without = measure(engine, two_arms(), tickets, [CAMPAIGN])
+    assert without["incremental_margin"].isna().all()
+
+
+def test_a_lift_that_may_be_nothing_has_no_cost_and_no_margin(engine):
+    tickets = [buy(f"t{n:03d}", days=3) for n in range(42)] + [buy(f"k{n:03d}", days=3) for n in range(20)]
+    results = measure(engine, two_arms(), tickets, [CAMPAIGN], margin_share=0.3)
+    row = of(results, "purchases")
+    assert row["lift_low"] < 0 < row["lift_high"]
+    assert math.isnan(row["cost_per_incremental_purchase"])
+    assert math.isnan(of(results, "sales")["incremental_margin"])
+    assert row["minimum_detectable_effect"] > abs(row["lift"])
+
+
+def test_what_the_groups_bought_before_is_taken_off(engine):
+    """The treated bought twice as much already; afterwards both buy as before."""
+    tickets = []
+    for n in range(80):
+        tickets += [buy(f"t{n:03d}", days=-day - 1) for day in range(2 * (n % 4))]
+        tickets += [buy(f"t{n:03d}", days=day) for day in range(2 * (n % 4))]
+    for n in range(40):
+        tickets += [buy(f"k{n:03d}", days=-day - 1) for day in range(n % 4)]
+        tickets += [buy(f"k{n:03d}", days=day) for day in range(n % 4)]
+    row = of(measure(engine, two_arms(), tickets, [CAMPAIGN]), "purchases")
+    assert row["rate_treatment"] - row["rate_control"] == pytest.approx(1.5)
+    assert row["lift"] == pytest.approx(0.0, abs=1e-9)
+    assert "bought differently before" in row["checks"]
+
+
+@pytest.mark.parametrize(
+    ("sends", "campaign", "method", "word"),
+    [
+        (two_arms(control=0), CAMPAIGN, "no control group", "what came after it is not what came of it"),
+        (two_arms(control=5), CAMPAIGN, "groups too small", "no comparison"),
+        (two_arms(treated=100, control=100), CAMPAIGN | {"control_share": 0.1}, "withheld", "not split as planned"),
+        (two_arms(eligible_at=at("2026-10-31")), CAMPAIGN, "too early", "window is over"),
+    ],
+    ids=["no control", "small", "split", "early"],
+)
+def test_where_there_is_no_lift_the_reason_is_said(engine, sends, campaign, method, word):
+    results = measure(engine, sends, [buy("t000", 1)], [campaign])
+    assert set(results["method"]) == {method}
+    assert results[["lift", "lift_low", "lift_high", "minimum_detectable_effect"]].isna().all(axis=None)
+    assert all(word in checks for checks in results["checks"])
+
+
+def test_a_campaign_that_is_not_listed_is_measured_by_its_sends(engine):
+    results = measure(engine, two_arms(), [buy(f"t{n:03d}", 2) for n in range(40)])
+    assert not math.isnan(of(results, "purchases")["lift"])
+    assert "not checked" in of(results, "purchases")["checks"]
+    (told,) = engine.rows("SELECT name, category, channel, starts_on FROM campaign_funnel")
+    assert told == {"name": "spring", "category": "cycle", "channel": "email", "starts_on": date(2026, 9, 1)}
+
+
+def test_sends_without_a_campaign_are_put_together_by_communication(engine):
+    sends = [*two_arms(campaign_id=None, communication_id="welcome"), send("x1", campaign_id=None)]
+    results = measure(engine, sends)
+    assert set(results["campaign_id"]) == {"communication welcome", "sends without a campaign"}
+    assert "put together by communication" in of(results, "bought", "communication welcome")["checks"]
+    assert count_sends(engine) == {"sends": 121, "unnamed": 121, "nobody": 0, "ungrouped": 0}
+
+
+def test_whoever_is_eligible_again_counts_from_the_first_time(engine):
+    again = [row | {"send_id": f"again {row['send_id']}", "eligible_at": at("2026-10-01")} for row in two_arms()]
+    tickets = [buy(f"t{n:03d}", 3) for n in range(40)] + [buy(f"t{n:03d}", 31) for n in range(40)]
+    results = measure(engine, two_arms() + again, tickets, [CAMPAIGN])
+    assert of(results, "bought")["assigned"] == 80
+    assert of(results, "purchases")["rate_treatment"] == 0.5
+
+
+def test_a_customer_drawn_under_two_records_counts_once(engine):
+    """One of the records is chosen by a hash, so that the choice knows nothing of the groups."""
+    pairs = {f"{kind}{n:03d}": f"c{n:03d}" for kind in "tk" for n in range(400)}
+    results = measure(engine, two_arms(400, 400), customers=pairs)
+    row = of(results, "bought")
+    assert row["assigned"] + row["control"] == 400
+    assert 150 < row["assigned"] < 250
+    assert "drawn into both groups" in row["checks"]
+
+
+def test_rows_in_any_order_give_the_same(engine):
+    pairs = {f"{kind}{n:03d}": f"c{n:03d}" for kind in "tk" for n in range(50)}
+    sends, tickets = two_arms(80, 60), [buy(f"t{n:03d}", 3) for n in range(40)]
+    first = measure(engine, sends, tickets, [CAMPAIGN], pairs)
+    pd.testing.assert_frame_equal(measure(engine, sends[::-1], tickets[::-1], [CAMPAIGN], pairs), first)
+
+
+def test_nothing_after_the_as_of_date_is_used(engine):
+    late = two_arms(eligible_at=at("2026-10-25"))
+    results = measure(
+        engine, two_arms() + [row | {"send_id": "late " + row["send_id"], "campaign_id": "late"} for row in late]
+    )
+    assert of(results, "bought", "late")["method"] == "too early"
+    mixed = two_arms() + [send(f"n{n:03d}", eligible_at=at("2026-10-25")) for n in range(40)]
+    row = of(measure(engine, mixed, campaigns=[CAMPAIGN]), "bought")
+    assert row["assigned"] == 80
+    assert "25.0% of the people became eligible too late" in row["checks"]
+
+
+def test_the_funnel_narrows(engine):
+    sends = two_arms()
+    sends[0] |= {"sent_at": None, "delivered": None}
+    sends[1] |= {"delivered": False, "bounced": True}
+    sends[2] |= {"opened": True, "clicked": True, "redeemed": False, "unsubscribed": True}
+    sends[3] |= {"opened": True, "delivered": None}
+    measure(engine, sends, [buy("t000", 1), buy("t003", 1), buy("k000", 1)], [CAMPAIGN])
+    (row,) = list_funnels(engine).to_dict("records")
+    assert row | {"starts_on": None} == {
+        "name": "Spring", "starts_on": None, "eligible": 120, "assigned": 80, "sent": 79, "delivered": 78, "opened": 2,
+        "clicked": 1, "redeemed": 0, "bought": 2, "unsubscribed": 1,
+    }  # fmt: skip
+    steps = sum_funnel(engine)
+    assert steps["people"].tolist() == [120, 80, 79, 78, 2, 1, 0, 2]
+    assert steps["step"].iloc[-1] == "bought in the window"
+
+
+def test_what_nobody_reports_is_left_out_of_the_funnel(engine):
+    measure(engine, two_arms(), campaigns=[CAMPAIGN])
+    assert list_funnels(engine)[["opened", "clicked", "redeemed"]].isna().all(axis=None)
+    assert "opened" not in sum_funnel(engine)["step"].tolist()
+
+
+def test_margin_is_told_by_tickets_else_by_costs(engine):
+    make_tables(engine, "tickets", "ticket_lines", "products")
+    assert estimate_margin_share(engine) is None
+    make_table(engine, "products", [{"product_id": "p", "cost": 6}])
+    lines = [{"product_id": "p", "quantity": 2, "amount": 20}, {"product_id": "q", "quantity": 1, "amount": 99}]
+    make_table(engine, "ticket_lines", lines)
+    assert estimate_margin_share(engine) == pytest.approx(0.4)
+    make_table(engine, "tickets", [{"amount": 10, "margin": 3}, {"amount": 30, "margin": 7}, {"amount": 50}])
+    assert estimate_margin_share(engine) == pytest.approx(0.25)
+
+
+def test_results_are_put_beside_what_the_campaigns_were(engine):
+    tickets = [buy(f"t{n:03d}", 3) for n in range(40)]
+    older = two_arms(control=0, campaign="older", eligible_at=at("2026-03-01"))
+    results = measure(engine, two_arms() + older, tickets, [CAMPAIGN])
+    told = summarise_results(engine, results)
+    assert told[["name", "category", "verdict"]].to_numpy().tolist() == [
+        ["Spring", "online", "brings more"], ["older", "cycle", "no control group"],
+    ]  # fmt: skip
+    assert summarise_results(engine, results, since=date(2026, 6, 1))["name"].tolist() == ["Spring"]
+    summed = sum_results(told)
+    assert (summed["campaigns"], summed["measured"], summed["better"], summed["worse"]) == (2, 1, 1, 0)
+    assert summed["incremental"] == pytest.approx(told["lift"][0] * 80)
+    assert summed["low"] == pytest.approx(told["lift_low"][0] * 80, rel=1e-3)
+    assert summed["incremental_share"] == pytest.approx(1.0)
+    by_category = sum_by(told, "category").set_index("category")
+    assert by_category["campaigns"].to_dict() == {"cycle": 1, "online": 1}
+    assert by_category.loc["cycle", "measured"] == 0
+    assert by_category["lift"].tolist() == [pytest.approx(told["lift"][0]), pytest.approx(math.nan, nan_ok=True)]
+    assert sum_by(told, "communication")["communication"].tolist() == ["Spring", "older"]
+    costs = join_costs(told, summarise_results(engine, results, "sales")).set_index("name")
+    sales = of(results, "sales")
+    assert costs.loc["Spring", ["cost", "incremental_sales"]].tolist() == [told["cost"][0], sales["lift"]]
+    assert math.isnan(costs.loc["Spring", "incremental_margin"]), "no margin share is given"
+
+
+def test_no_campaign_brings_nothing():
+    empty = pd.DataFrame(
+        {name: [] for name in ("lift", "lift_low", "lift_high", "assigned", "rate_treatment", "cost", "category")}
+    )
+    assert sum_results(empty)["incremental"] == 0
+    assert sum_by(empty, "category").empty
+
+
+def test_planted_effects_are_found_and_covered(engine):
+    """Twelve campaigns of a thousand people: intervals of purchases hold the planted lift, pooled."""
+    rng = np.random.default_rng(3)
+    sends, tickets, truth = [], [], []
+    rates = rng.gamma(0.6, 0.5, 1_000)
+    for campaign in range(12):
+        effect = [0.0, 0.15, 0.3][campaign % 3]
+        start = at("2025-01-01") + timedelta(days=50 * campaign)
+        truth.append({"campaign_id": f"c{campaign}", "outcome": "purchases", "days": "14", "lift": effect})
+        for person, control in enumerate(rng.random(1_000) < 0.2):
+            row = send(f"p{person:04d}", "control" if control else "treatment", f"c{campaign}", eligible_at=start)
+            sends.append(row)
+            number = rng.poisson(rates[person]) + (0 if control else rng.poisson(effect))
+            for place in range(number):
+                when = start + timedelta(days=float(rng.random() * 13.9))
+                bought = {"ticket_id": f"{campaign} {person} {place}", "bought_at": when, "bought_on": when.date()}
+                tickets.append(buy(f"p{person:04d}", 0) | bought)
+    results = measure(engine, sends, tickets)
+    engine.register("truth_effects", pd.DataFrame(truth))
+    judged = evaluate_effects(engine, results, "truth_effects", 14).set_index("metric")
+    assert judged.loc["effects_coverage", "n"] == 12
+    assert judged.loc["effects_coverage", "value"] >= 10 / 12
+    assert abs(judged.loc["effects_bias", "value"]) < 3.3 / math.sqrt(12)
+    assert judged.loc["effects_sign"].tolist() == [1.0, 8]
+    assert evaluate_effects(engine, results, "truth_effects", 28)["n"].tolist() == [0, 0, 0]
+    assert evaluate_effects(engine, results, None, 14).empty
+
+
+@pytest.mark.parametrize(
+    "step",
+    [funnel.CAMPAIGN_CUSTOMERS, funnel.CAMPAIGN_OUTCOMES, funnel.CAMPAIGN_GROUPS, funnel.CAMPAIGN_FUNNEL],
+    ids=lambda step: step.name,
+)
+def test_a_step_can_be_written_for_spark(step):
+    assert step.spark.startswith(("WITH", "SELECT"))
