@@ -63,14 +63,11 @@ def run(
 
 @app.command()
 def check(params: ParamsFile, overrides: Overrides = None) -> None:
-    """Check params and sources without running anything; tells every problem at once."""
-    from crmlib.pipeline import check_notebook_params, list_notebooks, resolve_params
-    from crmlib.sources.staging import check_sources
+    """Check params, sources, contact plans and governance file, running nothing; tells every problem at once."""
+    from crmlib.pipeline import check_inputs, list_notebooks, resolve_params
 
     settings = resolve_params(params, _read_overrides(overrides))
-    problems = check_notebook_params(settings, params, list_notebooks()) + check_sources(settings, params)
-    if problems:
-        raise InputError("\n".join(problems))
+    check_inputs(settings, params, list_notebooks())
     entities = sum(len(source.entities) for source in settings.sources.values())
     typer.echo(f"{params} is in order: {len(settings.sources)} sources, {entities} entities.")
 

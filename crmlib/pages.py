@@ -8,12 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from dateutil.relativedelta import relativedelta
 
 from crmlib.engine import Engine, literal
+from crmlib.governance import Governance, find_setting
 from crmlib.report import guard
-from crmlib.report.context import Headline, IndexContext, PageContext, Room, RunContext, Source, TableRows
+from crmlib.report.context import (
+    GovernanceContext,
+    Headline,
+    IndexContext,
+    OwnedNotebook,
+    OwnedRule,
+    OwnedSource,
+    PageContext,
+    Room,
+    RunContext,
+    Source,
+    TableRows,
+)
 from crmlib.report.guard import AllowedColumn, GuardedColumn
-from crmlib.report.html import render_data_dictionary, render_index, render_page
+from crmlib.report.html import render_data_dictionary, render_governance, render_index, render_page
 from crmlib.runs import Manifest, RunFolder, RunStore, write_atomically
 from crmlib.tables import CONTRACTS
 
@@ -62,6 +76,54 @@ def write_pages(folder: RunFolder, store: RunStore) -> None:
     index = IndexContext(run, headlines, notebooks, tables, seconds)
     write_atomically(folder.report / "index.html", render_index(index))
     write_atomically(folder.report / "data_dictionary.html", render_data_dictionary(CONTRACTS.values(), run))
+    if manifest["governance"] is not None:
+        governance = Governance.model_validate(manifest["governance"])
+        page = render_governance(describe_governance(governance, manifest, run), run)
+        write_atomically(folder.report / "governance.html", page)
+
+
+def describe_governance(governance: Governance, manifest: Manifest, run: RunContext) -> GovernanceContext:
+    """Lay a governance file beside what happened in a run: every source and notebook of it, owned or not."""
+    roles = {"": ""} | {name: owner.role for name, owner in governance.owners.items()}
+    delivered = {source.name: source.delivered_on for source in run.sources}
+    sources = []
+    for name in manifest["params"]["sources"]:
+        duty = governance.sources.get(name)
+        day = delivered.get(name)
+        sources.append(
+            OwnedSource(
+                name,
+                roles[duty.owner if duty else ""],
+                roles[(duty.steward or duty.owner) if duty else ""],
+                day,
+                (run.as_of_date - day).days if day else None,
+                duty.delivered_every_days if duty else None,
+            )
+        )
+    notebooks = [
+        OwnedNotebook(
+            name,
+            roles[governance.notebooks[name].owner if name in governance.notebooks else ""],
+            (governance.notebooks[name].serves or "") if name in governance.notebooks else "",
+            "no input" if facts.get("status") == "skipped" else str(facts.get("status", "")),
+            facts.get("seconds"),
+        )
+        for name, facts in sorted(manifest["notebooks"].items())
+    ]
+    rules = [
+        OwnedRule(
+            rule.says,
+            roles[rule.owner],
+            rule.params or "",
+            str(find_setting(manifest["params"], rule.params)) if rule.params else "",
+            rule.decided_on,
+            rule.decided_on + relativedelta(months=rule.review_every_months)
+            if rule.decided_on and rule.review_every_months
+            else None,
+        )
+        for rule in governance.rules
+    ]
+    return GovernanceContext(tuple(sources), tuple(notebooks), tuple(rules))
 
 
 def check_pages(folder: RunFolder) -> None:
@@ -72,7 +134,8 @@ def check_pages(folder: RunFolder) -> None:
     PersonalDataError
         Saying where, never what.
     """
-    params = folder.manifest()["params"]
+    manifest = folder.manifest()
+    params = manifest["params"]
     settings = params["run"].get("engine", {})
     engine = Engine(settings.get("threads", 2), settings.get("memory_limit", "8GB"), folder.private / ".spill")
     for table in {column.table for column in (*GUARDED, *ALLOWED)}:
@@ -89,7 +152,7 @@ def check_pages(folder: RunFolder) -> None:
             files,
             engine,
             [column for column in GUARDED if engine.has(column.table)],
-            _texts(params),
+            [*_texts(params), *_texts(manifest["governance"])],
             [column for column in ALLOWED if engine.has(column.table)],
         )
     finally:
@@ -116,6 +179,7 @@ def _describe_run(folder: RunFolder, manifest: Manifest) -> RunContext:
             for key, facts in sorted(manifest["notebooks"].items())
             if facts.get("status") in ("done", "skipped")
         ),
+        governed=manifest["governance"] is not None,
         notices=(params["notice"],) if params.get("notice") else (),
     )
 
@@ -127,7 +191,8 @@ def _describe_sources(folder: RunFolder, manifest: Manifest) -> tuple[Source, ..
     engine = Engine(threads=1, memory_limit="1GB")
     rows = engine.rows(
         "SELECT source, CAST(max(delivered_at) AS DATE) AS delivered_on, CAST(sum(rows_read) AS BIGINT) AS rows, "
-        f"any_value(owner) AS owner FROM read_parquet({literal(str(ledger))}) GROUP BY source"
+        f"any_value(owner) AS owner FROM read_parquet({literal(str(ledger))}) "
+        f"WHERE CAST(delivered_at AS DATE) <= DATE '{manifest['as_of_date']}' GROUP BY source"
     )
     engine.close()
     found = {row["source"]: Source(row["source"], row["delivered_on"], row["rows"], row["owner"] or "") for row in rows}

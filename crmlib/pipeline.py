@@ -26,7 +26,9 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 import crmlib
+from crmlib.campaign.reading import read_campaign_plans
 from crmlib.errors import CrmError, GateError, InputError, NothingToDo, find_error
+from crmlib.governance import Governance, read_governance
 from crmlib.params import (
     Params,
     dump_params,
@@ -34,6 +36,7 @@ from crmlib.params import (
     load_params,
     local_today,
     resolve_as_of,
+    resolve_path,
 )
 from crmlib.room import WRITER_VARIABLE
 from crmlib.runs import RunFolder, RunStore, clear_unfinished, hash_file, write_atomically
@@ -134,15 +137,13 @@ def run_pipeline(
     notebooks = list_notebooks()
     last = _find_notebook(notebooks, until) if until else notebooks[-1]
     params = resolve_params(params_file, overrides, as_of)
-    problems = check_notebook_params(params, params_file, notebooks) + check_sources(params, params_file)
-    if problems:
-        raise InputError("\n".join(problems))
+    governance = check_inputs(params, params_file, notebooks)
     inputs = _hash_inputs(params, params_file)
     store = RunStore(runs_dir)
     if resume:
         folder = _find_unfinished(store, run_id, params, inputs)
     else:
-        folder = _begin(store, run_id, params, params_file, inputs)
+        folder = _begin(store, run_id, params, params_file, inputs, governance)
     with folder.writing():
         clear_unfinished(folder)
         # a kernel that outlived its killed pipeline is no longer the writer
@@ -184,6 +185,43 @@ def resolve_params(params_file: Path, overrides: Mapping[str, Any] | None = None
     return resolve_as_of(params, local_today(params))
 
 
+def check_inputs(params: Params, params_file: Path, notebooks: list[Path]) -> Governance | None:
+    """Check everything that params name, before anything runs.
+
+    Parameters
+    ----------
+    params : Params
+    params_file : Path
+    notebooks : list of Path
+
+    Returns
+    -------
+    Governance or None
+        What the governance file says; None if the params name none.
+
+    Raises
+    ------
+    InputError
+        With every problem of sources, notebooks' knobs, contact plans and governance file.
+    """
+    problems = check_notebook_params(params, params_file, notebooks) + check_sources(params, params_file)
+    governance = None
+    if params.campaign is not None:
+        try:
+            read_campaign_plans(params.campaign, params_file)
+        except InputError as error:
+            problems.append(str(error))
+    if params.governance is not None:
+        path = Path(resolve_path(params_file, params.governance))
+        try:
+            governance = read_governance(path, params, [notebook.stem for notebook in notebooks])
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError("\n".join(problems))
+    return governance
+
+
 def check_notebook_params(params: Params, params_file: Path, notebooks: list[Path]) -> list[str]:
     """Problems of the params' section ``notebooks``, as sentences: an unknown notebook, an unknown knob."""
     problems = []
@@ -220,10 +258,20 @@ def _hash_inputs(params: Params, params_file: Path) -> dict[str, str]:
     ]
     paths += [(truth.path, f"truth.{name}") for name, truth in params.truth.items()]
     files = {str(file) for path, where in paths for file in find_files(params_file, path, where)}
+    named = [params.campaign.plan, *params.campaign.compare] if params.campaign is not None else []
+    named += [params.governance] if params.governance is not None else []
+    files |= {resolve_path(params_file, path) for path in named}
     return {file: hash_file(Path(file)) for file in sorted(files)}
 
 
-def _begin(store: RunStore, run_id: str | None, params: Params, params_file: Path, inputs: dict[str, str]) -> RunFolder:
+def _begin(
+    store: RunStore,
+    run_id: str | None,
+    params: Params,
+    params_file: Path,
+    inputs: dict[str, str],
+    governance: Governance | None,
+) -> RunFolder:
     as_of = params.run.as_of_date
     assert isinstance(as_of, date)
     latest = store.latest()
@@ -244,6 +292,7 @@ def _begin(store: RunStore, run_id: str | None, params: Params, params_file: Pat
             "params": dump_params(params),
             "params_hash": hash_params(params),
             "inputs": inputs,
+            "governance": governance.model_dump(mode="json") if governance is not None else None,
             "versions": {
                 "crmlib": crmlib.__version__,
                 "python": platform.python_version(),

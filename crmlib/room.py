@@ -154,7 +154,9 @@ class Room:
         """Hash of an input's content: as the manifest has it, or for a file new to a draft as it is now."""
         return self._inputs.get(str(path)) or hash_file(path)
 
-    def headline(self, key: str, value: float, label: str, *, unit: str = "", better: str = "") -> None:
+    def headline(
+        self, key: str, value: float, label: str, *, unit: str = "", better: str = "", leading: bool = False
+    ) -> None:
         """Keep one of the room's headline figures for the index page.
 
         Parameters
@@ -169,8 +171,17 @@ class Room:
             ``%`` for a share, a currency's code, or a plural noun; empty for a bare number.
         better : {"up", "down", ""}
             Which way is good.
+        leading : bool
+            Whether it stands at the head of the overview, among the few a director looks at first.
         """
-        entry = {"key": key, "value": float(value), "label": label, "unit": unit, "better": better}
+        entry = {
+            "key": key,
+            "value": float(value),
+            "label": label,
+            "unit": unit,
+            "better": better,
+            "leading": leading,
+        }
 
         def keep(manifest: dict[str, Any]) -> None:
             room = manifest["notebooks"].setdefault(self.notebook, {})

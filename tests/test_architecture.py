@@ -23,6 +23,7 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "documents": ("errors",),
     "tables": ("errors",),
     "params": ("errors", "documents", "tables"),
+    "governance": ("errors", "documents", "params"),
     "engine": ("errors", "params", "tables"),
     "fields": ("errors", "params", "tables", "engine"),
     **{stage: (*BASE, *STAGES[:place]) for place, stage in enumerate(STAGES)},
@@ -31,8 +32,8 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "demo": BASE,
     # a run in a notebook's hands
     "room": (*BASE, "runs"),
-    "pages": (*BASE, "runs", "report"),
-    "pipeline": (*BASE, *STAGES, "runs", "room", "pages", "__init__"),
+    "pages": (*BASE, "governance", "runs", "report"),
+    "pipeline": (*BASE, "governance", *STAGES, "runs", "room", "pages", "__init__"),
     "cli": (*BASE, *STAGES, "runs", "room", "pages", "pipeline", "demo", "__init__"),
     "__init__": ("room",),
     "__main__": ("cli",),

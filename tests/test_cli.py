@@ -64,6 +64,62 @@ def test_a_mistake_in_the_params_is_one_sentence_and_code_2(crm, tmp_path, old, 
     assert "Traceback" not in told
 
 
+PLAN = """\
+plan: {id: mine, version: 1, timezone: UTC, start: 2026-11-02, horizon_days: 28, currency: EUR}
+channels: {email: {unit_cost: 0.01, unsub_base: 0.001}}
+categories: {cycle: {line: a}, product_price: {line: b}, online: {line: c}, campaigns: {line: d},
+  institutional: {line: e}, point_of_sale: {line: f}}
+communications:
+  - {id: late, category: cycle, channels: [email], purpose: marketing, trigger: {event: enter_state, state: late},
+     where: "value_decile >= 5", priority: 10, cooldown: 28d, expires: 5d, control: 0.1,
+     response: {lift: 0.2, window: 14d}}
+  - {id: leaflet, category: product_price, channels: [email], purpose: marketing, calendar: {dates: [2026-11-10]},
+     priority: 5, cooldown: 7d, expires: 2d, control: 0.1, response: {lift: 0.1, window: 7d}}
+"""  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("channels: [email], purpose: marketing, trigger", "channels: [fax], purpose: marketing, trigger",
+         "plan.yaml:6: communications.late.channels: the channel 'fax' is not declared under channels:"),
+        ("id: leaflet", "id: late", "plan.yaml:9: communications.late.id: the id 'late' stands here a second time"),
+        ('"value_decile >= 5"', "\"__import__('os').system('id')\"", "plan.yaml:7: communications.late.where:"),
+        ('"value_decile >= 5"', '"value_decil >= 5"', "communications.late.where: 'value_decil' is no column of"),
+        ("priority: 5", "priorty: 5", "Did you mean 'priority'?"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_plan_is_told_before_anything_runs(crm, tmp_path, old, new, sentence):
+    assert old in PLAN
+    (tmp_path / "params.yaml").write_text(GOOD + "campaign: {plan: plan.yaml}\n")
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    assert crm("check", "params.yaml")[0] == 0
+    (tmp_path / "plan.yaml").write_text(PLAN.replace(old, new, 1))
+    for words in (("check", "params.yaml"), ("run", "params.yaml")):
+        code, _, told = crm(*words)
+        assert code == 2
+        assert sentence in told
+        assert "Traceback" not in told
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_owner_nobody_knows_is_code_2(crm, tmp_path):
+    (tmp_path / "params.yaml").write_text(GOOD + "governance: governance.yaml\n")
+    text = "owners: {it: {role: IT}}\nsources: {shop: {owner: them}}\n"
+    (tmp_path / "governance.yaml").write_text(text)
+    code, _, told = crm("check", "params.yaml")
+    assert code == 2
+    assert "governance.yaml:2: sources.shop.owner: the owner 'them' is not declared" in told
+
+
+@pytest.mark.parametrize("missing", ["campaign: {plan: nowhere.yaml}", "governance: nowhere.yaml"])
+def test_a_plan_or_governance_file_that_is_not_there_is_code_2(crm, tmp_path, missing):
+    (tmp_path / "params.yaml").write_text(GOOD + missing + "\n")
+    code, _, told = crm("check", "params.yaml")
+    assert code == 2
+    assert "nowhere.yaml" in told
+
+
 @pytest.mark.parametrize("content", [b"", b"who,day,paid\n", b"who\x00day\x00"])
 def test_a_file_that_holds_nothing_to_read_is_code_2(crm, tmp_path, content):
     (tmp_path / "log.csv").write_bytes(content)

@@ -336,10 +336,10 @@ def test_a_base_of_an_older_contract_is_seen_in_todays_columns(begin):
 def test_a_headline_is_kept_once(intake):
     intake.headline("rows", 1, "rows read", unit="rows")
     intake.headline("share", 0.5, "rejected", unit="%", better="down")
-    intake.headline("rows", 2, "rows read", unit="rows", better="up")
+    intake.headline("rows", 2, "rows read", unit="rows", better="up", leading=True)
     assert intake.folder.manifest()["notebooks"]["01_intake"]["headlines"] == [
-        {"key": "share", "value": 0.5, "label": "rejected", "unit": "%", "better": "down"},
-        {"key": "rows", "value": 2.0, "label": "rows read", "unit": "rows", "better": "up"},
+        {"key": "share", "value": 0.5, "label": "rejected", "unit": "%", "better": "down", "leading": False},
+        {"key": "rows", "value": 2.0, "label": "rows read", "unit": "rows", "better": "up", "leading": True},
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
@@ -10,8 +11,11 @@ from crmlib.engine import Engine, Step, quote
 
 _MIN_GAPS = 10
 
-JUDGED = Step(
-    "judged_customers",
+#: Stages of customers who buy in a rhythm, in the order of how late they are.
+RHYTHM_STAGES = ("on_rhythm", "due", "late", "at_risk")
+
+PERSONS = Step(
+    "judged_persons",
     """
 WITH held AS (
     SELECT i.customer_id, t.person_id, count(*) AS records
@@ -24,14 +28,40 @@ ranked AS (
            row_number() OVER (PARTITION BY customer_id ORDER BY records DESC, person_id) AS place
     FROM held
 )
+SELECT customer_id, person_id FROM ranked WHERE place = 1
+""",
+)
+JUDGED = Step(
+    "judged_customers",
+    """
 SELECT v.customer_id, v.p_alive, s.frequency, s.regularity, CAST(b.alive AS BOOLEAN) AS alive, CAST(b.k AS DOUBLE) AS k
 FROM customer_value AS v
-JOIN ranked AS r ON r.customer_id = v.customer_id AND r.place = 1
+JOIN judged_persons AS r ON r.customer_id = v.customer_id
 JOIN true_behaviour AS b ON b.person_id = r.person_id
 JOIN purchase_summary AS s ON s.customer_id = v.customer_id
 ORDER BY v.customer_id
 """,
 )
+JUDGED_STAGES = Step(
+    "judged_stages",
+    """
+SELECT l.customer_id, l.stage, l.overdue_percentile, l.next_purchase_median, v.p_buy_28d, v.expected_purchases_91d,
+       t.stage AS true_stage, CAST(t.overdue_share AS DOUBLE) AS overdue_share,
+       CAST(t.next_purchase_on AS DATE) AS next_purchase_on, CAST(t.purchases_28d AS INTEGER) AS purchases_28d,
+       CAST(t.purchases_91d AS INTEGER) AS purchases_91d
+FROM lifecycle AS l
+JOIN customer_value AS v ON v.customer_id = l.customer_id
+JOIN judged_persons AS r ON r.customer_id = l.customer_id
+JOIN true_stages AS t ON t.person_id = r.person_id
+ORDER BY l.customer_id
+""",
+)
+
+
+def evaluate_all(engine: Engine, people: str | None, behaviour: str | None, stages: str | None) -> pd.DataFrame:
+    """All that truth says of this room: `evaluate_behaviour` and `evaluate_stages`, one below the other."""
+    parts = [evaluate_behaviour(engine, people, behaviour), evaluate_stages(engine, people, stages)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def evaluate_behaviour(engine: Engine, people: str | None, behaviour: str | None) -> pd.DataFrame:
@@ -53,18 +83,81 @@ def evaluate_behaviour(engine: Engine, people: str | None, behaviour: str | None
         (of customers with ten gaps or more). Empty without truth.
     """
     if people is None or behaviour is None:
-        return pd.DataFrame(columns=["metric", "value", "n"])
-    engine.view("true_people", f"SELECT * FROM {quote(people)}")
+        return _tabulate({})
+    _find_persons(engine, people)
     engine.view("true_behaviour", f"SELECT * FROM {quote(behaviour)}")
     judged = engine.frame(f"SELECT * FROM {engine.run(JUDGED)}")
     alive = judged["alive"].to_numpy().astype(float)
     p_alive = judged["p_alive"].to_numpy(float)
     steady = judged[(judged["frequency"] >= _MIN_GAPS) & judged["regularity"].notna()]
-    metrics = {
-        "alive_auc": (score_probabilities(p_alive, alive)["auc"], len(judged)),
-        "alive_share": (alive.mean(), len(judged)),
-        "mean_p_alive": (p_alive.mean(), len(judged)),
-        "regularity_spearman": (spearmanr(steady["regularity"], steady["k"]).statistic, len(steady)),
-    }
-    rows = pd.DataFrame([(name, value, n) for name, (value, n) in metrics.items()], columns=["metric", "value", "n"])
-    return rows.dropna(subset="value").reset_index(drop=True)
+    return _tabulate(
+        {
+            "alive_auc": (score_probabilities(p_alive, alive)["auc"], len(judged)),
+            "alive_share": (alive.mean(), len(judged)),
+            "mean_p_alive": (p_alive.mean(), len(judged)),
+            "regularity_spearman": (spearmanr(steady["regularity"], steady["k"]).statistic, len(steady)),
+        }
+    )
+
+
+def evaluate_stages(engine: Engine, people: str | None, stages: str | None) -> pd.DataFrame:
+    """Judge stages and next purchases by planted ones: whether customers are ranked as the truth ranks them.
+
+    Parameters
+    ----------
+    engine : Engine
+        With tables identities, lifecycle, customer_value.
+    people : str or None
+        Table of the truth: source, source_record_id, person_id.
+    stages : str or None
+        Table of the truth: person_id, stage, overdue_share, next_purchase_on (date, if nothing more is sent),
+        purchases_28d, purchases_91d.
+
+    Returns
+    -------
+    DataFrame
+        Columns metric, value, n of table `evaluation`. stage_agreement: share in the very same stage.
+        overdue_spearman, late_auc: of those who truly buy in a rhythm, how they are ranked by lateness, and whether the
+        truly late or at risk stand above the others. gone_auc: whether the truly dormant or lost are the least likely
+        to buy. next_28d_auc: whether those who buy within 28 days are ranked above the others. next_91d_spearman: rank
+        correlation of expected and true purchases. next_date_spearman: of the middle of the window with the true
+        date, where that is known. Empty without truth.
+    """
+    if people is None or stages is None:
+        return _tabulate({})
+    _find_persons(engine, people)
+    engine.view("true_stages", f"SELECT * FROM {quote(stages)}")
+    judged = engine.frame(f"SELECT * FROM {engine.run(JUDGED_STAGES)}")
+    rhythm = judged[judged["true_stage"].isin(RHYTHM_STAGES) & judged["overdue_percentile"].notna()]
+    late = np.asarray(rhythm["true_stage"].isin(RHYTHM_STAGES[2:]), dtype=np.float64)
+    gone = np.asarray(judged["true_stage"].isin(["dormant", "lost"]), dtype=np.float64)
+    came = np.asarray(judged["purchases_28d"] > 0, dtype=np.float64)
+    p_buy = judged["p_buy_28d"].to_numpy(float)
+    dated = judged.dropna(subset=["next_purchase_median", "next_purchase_on"])
+    dates = [pd.to_datetime(dated[name]).astype("int64") for name in ("next_purchase_median", "next_purchase_on")]
+    counted = spearmanr(judged["expected_purchases_91d"], judged["purchases_91d"]).statistic
+    return _tabulate(
+        {
+            "stage_agreement": ((judged["stage"] == judged["true_stage"]).mean(), len(judged)),
+            "overdue_spearman": (
+                spearmanr(rhythm["overdue_percentile"], rhythm["overdue_share"]).statistic,
+                len(rhythm),
+            ),
+            "late_auc": (score_probabilities(rhythm["overdue_percentile"].to_numpy(float), late)["auc"], len(rhythm)),
+            "gone_auc": (score_probabilities(1 - p_buy, gone)["auc"], len(judged)),
+            "next_28d_auc": (score_probabilities(p_buy, came)["auc"], len(judged)),
+            "next_91d_spearman": (counted, len(judged)),
+            "next_date_spearman": (spearmanr(*dates).statistic, len(dated)),
+        }
+    )
+
+
+def _find_persons(engine: Engine, people: str) -> None:
+    """Make a table of the person who stands behind most records of each customer."""
+    engine.view("true_people", f"SELECT * FROM {quote(people)}")
+    engine.run(PERSONS)
+
+
+def _tabulate(metrics: dict[str, tuple[float, int]]) -> pd.DataFrame:
+    rows = [(name, value, n) for name, (value, n) in metrics.items() if not pd.isna(value)]
+    return pd.DataFrame(rows, columns=["metric", "value", "n"])

@@ -81,6 +81,8 @@ class Headline:
         Which way is good; empty where neither is.
     base_value : float or int or None
         The same figure in the base run.
+    leading : bool
+        Whether it stands at the head of the overview.
     """
 
     room: str
@@ -90,6 +92,7 @@ class Headline:
     unit: str = ""
     better: str = ""
     base_value: float | int | str | None = None
+    leading: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,8 @@ class RunContext:
         In the order of the params.
     rooms : tuple of Room
         Rooms of the run, in their order.
+    governed : bool
+        Whether the run has a governance page.
     notices : tuple of str
         Texts to repeat word for word on every page (a data set's licence).
     checks : tuple of str
@@ -146,8 +151,66 @@ class RunContext:
     draft: bool = False
     sources: tuple[Source, ...] = ()
     rooms: tuple[Room, ...] = ()
+    governed: bool = False
     notices: tuple[str, ...] = ()
     checks: tuple[str, ...] = field(default=CHECKS)
+
+
+@dataclass(frozen=True)
+class OwnedSource:
+    """A source on the governance page: who answers for it, who mends it, and whether its delivery is overdue."""
+
+    name: str
+    owner: str
+    steward: str
+    delivered_on: date | None = None
+    age_days: int | None = None
+    every_days: int | None = None
+
+    @property
+    def state(self) -> str:
+        """What is to be said of its last delivery."""
+        if self.age_days is None:
+            return "no delivery"
+        return "overdue" if self.every_days is not None and self.age_days > self.every_days else "in time"
+
+
+@dataclass(frozen=True)
+class OwnedNotebook:
+    """A notebook on the governance page: who answers for its results, what they serve, and how its run ended."""
+
+    name: str
+    owner: str
+    serves: str
+    state: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class OwnedRule:
+    """A rule on the governance page: who decided it, the setting that holds it with its value, and its next review."""
+
+    says: str
+    owner: str
+    setting: str = ""
+    value: str = ""
+    decided_on: date | None = None
+    review_on: date | None = None
+
+
+@dataclass(frozen=True)
+class GovernanceContext:
+    """What the governance page is told; whatever has no owner comes with an empty one."""
+
+    sources: tuple[OwnedSource, ...]
+    notebooks: tuple[OwnedNotebook, ...]
+    rules: tuple[OwnedRule, ...]
+
+    @property
+    def unowned(self) -> tuple[str, ...]:
+        """Sources and notebooks of the run for which nobody answers."""
+        sources = [source.name for source in self.sources if not source.owner]
+        return (*sources, *(notebook.name for notebook in self.notebooks if not notebook.owner))
 
 
 @dataclass(frozen=True)

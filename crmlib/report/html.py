@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlib.report import theme
-from crmlib.report.context import IndexContext, PageContext, RunContext, Source
+from crmlib.report.context import GovernanceContext, IndexContext, PageContext, RunContext, Source
 from crmlib.report.headlines import describe_change, format_headline, name_unit
 from crmlib.report.offline import check_offline
 
@@ -104,12 +104,15 @@ def render_index(index: IndexContext) -> str:
             (room, findings.get(room.key, ""), [line for line in index.headlines if line.room == room.key])
             for room in ran
         ],
+        leading=[line for line in index.headlines if line.leading],
         better=[line for line, change in changes if change and change.tone == "good"],
         worse=[line for line, change in changes if change and change.tone == "bad"],
         skipped=[room for room in run.rooms if room.skipped],
         duration=_duration(index.duration_seconds),
         sources=_safe(show(sources, "What each source delivered", labels=labels).markup) if run.sources else "",
-        tables=_safe(show(tables, "Tables of this run", labels=labels, max_rows=200).markup) if index.tables else "",
+        tables=_safe(show(tables, "Tables of this run", labels=labels, max_rows=200, folded=True).markup)
+        if index.tables
+        else "",
     )
 
 
@@ -135,6 +138,98 @@ def render_data_dictionary(contracts: Iterable[Contract], run: RunContext) -> st
         table = show(frame, f"Columns of {contract.name}", max_rows=len(rows))
         sections.append((contract, _safe(table.markup)))
     return _render("dictionary.html.j2", run, here="data_dictionary", title="Data dictionary", contracts=sections)
+
+
+def render_governance(governance: GovernanceContext, run: RunContext) -> str:
+    """Render who answers for what: duties and rules for those who decide, deliveries and rooms for those who run it.
+
+    Raises
+    ------
+    GateError
+        If the page would reach another address.
+    """
+    import pandas as pd
+
+    from crmlib.report.tables import show
+
+    duties = pd.DataFrame(
+        [
+            *((f"Source {source.name}", source.owner, "") for source in governance.sources),
+            *((f"Room {notebook.name}", notebook.owner, notebook.serves) for notebook in governance.notebooks),
+        ],
+        columns=["of", "owner", "serves"],
+    ).replace("", None)
+    rules = pd.DataFrame(
+        [
+            (rule.says, rule.owner, f"{rule.value} ({rule.setting})" if rule.setting else "", rule.review_on)
+            for rule in governance.rules
+        ],
+        columns=["says", "owner", "value", "review_on"],
+    ).replace("", None)
+    deliveries = pd.DataFrame(
+        [
+            (source.name, source.steward, source.delivered_on, source.age_days, source.every_days, source.state)
+            for source in governance.sources
+        ],
+        columns=["source", "steward", "delivered_on", "age_days", "every_days", "state"],
+    ).replace("", None)
+    rooms = pd.DataFrame(
+        [(notebook.name, notebook.owner, notebook.state, notebook.seconds) for notebook in governance.notebooks],
+        columns=["notebook", "owner", "state", "seconds"],
+    ).replace("", None)
+    due = [rule for rule in governance.rules if rule.review_on is not None and rule.review_on <= run.as_of_date]
+    return _render(
+        "governance.html.j2",
+        run,
+        here="governance",
+        title="Governance",
+        unowned=governance.unowned,
+        overdue=[source.name for source in governance.sources if source.state != "in time"],
+        due=due,
+        duties=_safe(
+            show(
+                duties,
+                "Who answers for what",
+                labels={"of": "Source or room", "owner": "Answers for it", "serves": "What is decided with it"},
+                max_rows=len(duties),
+            ).markup
+        ),
+        rules=_safe(
+            show(
+                rules,
+                "Rules, and who decided them",
+                labels={
+                    "says": "Rule",
+                    "owner": "Answers for it",
+                    "value": "Value in this run",
+                    "review_on": "Next review",
+                },
+                max_rows=len(rules),
+            ).markup
+        ),
+        deliveries=_safe(
+            show(
+                deliveries,
+                "Deliveries, and who mends them",
+                labels={
+                    "source": "Source",
+                    "steward": "Mends it",
+                    "delivered_on": "Last delivery",
+                    "age_days": "Age (days)",
+                    "every_days": "Due every (days)",
+                    "state": "State",
+                },
+            ).markup
+        ),
+        rooms=_safe(
+            show(
+                rooms,
+                "Rooms in this run",
+                labels={"notebook": "Room", "owner": "Answers for it", "state": "State", "seconds": "Seconds"},
+                formats={"seconds": "0"},
+            ).markup
+        ),
+    )
 
 
 def _render(template: str, run: RunContext, **values: Any) -> str:
@@ -183,16 +278,17 @@ def _render_cells(notebook: Any, cells: list[Any]) -> str:
 
 
 def _first_finding(notebook_path: Path) -> str:
-    """The first call-out that a notebook shows, to be repeated on the overview."""
+    """The call-out to be repeated on the overview: the leading one, else the first."""
     import nbformat
 
+    from crmlib.report.tables import LEADING
+
     notebook = nbformat.read(notebook_path, as_version=4)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            shown = str(output.get("data", {}).get("text/html", ""))
-            if shown.startswith('<div class="crm-finding'):
-                return shown
-    return ""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    shown = [str(output.get("data", {}).get("text/html", "")) for output in outputs]
+    findings = [text for text in shown if text.startswith('<div class="crm-finding')]
+    leading = [text for text in findings if LEADING in text.partition(">")[0]]
+    return next(iter([*leading, *findings]), "")
 
 
 def _is_papermill_error(cell: Any) -> bool:

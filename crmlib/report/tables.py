@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -20,6 +21,11 @@ SHORT = 24
 #: A table of no more rows is not broken over two printed pages.
 ONE_PAGE = 15
 NUMBER = ' class="crm-number"'
+#: A count that was rounded to five for disclosure, is too small to tell, or is withheld.
+ROUNDED = re.compile(r"<\d+|\N{MIDDLE DOT}|(?:[1-9][\d,]*)?[05]")
+
+#: Class of the finding that the overview repeats.
+LEADING = "crm-leading"
 
 #: The word that names a finding's tone, so that colour is never alone.
 TONE_WORDS = {"neutral": "Finding", "good": "Good", "attention": "Look at this", "bad": "Act on this"}
@@ -34,6 +40,7 @@ def show(
     note: str = "",
     bars: Sequence[str] = (),
     max_rows: int = MAX_ROWS,
+    folded: bool = False,
 ) -> Fragment:
     """Show a table.
 
@@ -53,6 +60,8 @@ def show(
         Columns (numbers from 0 up) that carry a thin bar, relative to the column's largest value.
     max_rows : int
         Rows shown; how many more there are is said below the table.
+    folded : bool
+        Whether the reader opens it, by its caption; in print it stands open.
 
     Returns
     -------
@@ -97,6 +106,8 @@ def show(
         f"<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n"
         f"</table></div>{foot}</div>"
     )
+    if folded:
+        markup = f'<details class="crm-more"><summary>{escape(caption)}</summary>{markup}</details>'
     lines = [caption, " | ".join(headings), *(" | ".join(row) for row in cells), *notes]
     return Fragment(markup, "\n".join(lines))
 
@@ -119,7 +130,9 @@ def say(template: str, **figures: Any) -> Fragment:
     return Fragment(f'<p class="crm-say">{_fill(template, figures)}</p>', template.format(**figures))
 
 
-def finding(template: str, *, tone: str = "neutral", action: str = "", **figures: Any) -> Fragment:
+def finding(
+    template: str, *, tone: str = "neutral", action: str = "", leading: bool = False, **figures: Any
+) -> Fragment:
     """Call out what was found, whether it is good, and what to do.
 
     Parameters
@@ -130,6 +143,8 @@ def finding(template: str, *, tone: str = "neutral", action: str = "", **figures
         Whether it is good; a word says so beside the colour.
     action : str
         What to do about it, a format string too.
+    leading : bool
+        Whether the overview repeats it in place of the notebook's first.
     **figures
         The values that both name.
 
@@ -146,8 +161,9 @@ def finding(template: str, *, tone: str = "neutral", action: str = "", **figures
     if tone not in TONES:
         raise ValueError(f"A finding's tone is one of {', '.join(TONES)}.")
     todo = f'<p class="crm-action"><b>What to do:</b> {_fill(action, figures)}</p>' if action else ""
+    lead = f" {LEADING}" if leading else ""
     markup = (
-        f'<div class="crm-finding crm-{tone}" role="note"><p><b class="crm-tone">{TONE_WORDS[tone]}</b> '
+        f'<div class="crm-finding crm-{tone}{lead}" role="note"><p><b class="crm-tone">{TONE_WORDS[tone]}</b> '
         f"{_fill(template, figures)}</p>{todo}</div>"
     )
     plain = f"{TONE_WORDS[tone]}: {template.format(**figures)}"
@@ -167,7 +183,7 @@ def _fill(template: str, figures: Mapping[str, Any]) -> str:
 
 def _is_numeric(values: Sequence[Any]) -> bool:
     present = [value for value in values if not is_nothing(value)]
-    return bool(present) and all(is_number(value) for value in present)
+    return bool(present) and all(is_number(value) or ROUNDED.fullmatch(str(value)) for value in present)
 
 
 def _largest(values: Sequence[Any]) -> float:

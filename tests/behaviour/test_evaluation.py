@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from crmlib.behaviour.evaluation import JUDGED, evaluate_behaviour
+from crmlib.behaviour.evaluation import JUDGED, JUDGED_STAGES, PERSONS, evaluate_behaviour, evaluate_stages
 from crmlib.engine import Engine
 
 
@@ -36,5 +36,69 @@ def test_without_truth_there_is_nothing_to_say(engine: Engine) -> None:
     assert evaluate_behaviour(engine, None, "behaviour").empty
 
 
-def test_the_step_can_be_written_as_spark_sql() -> None:
-    assert JUDGED.spark.startswith("WITH")
+@pytest.fixture
+def staged(engine: Engine) -> Engine:
+    names = ["a", "b", "c", "d", "e"]
+    for name, column in (("identities", "customer_id"), ("people", "person_id")):
+        engine.register(name, pd.DataFrame({"source": "s", "source_record_id": names, column: names}))
+    days = pd.to_datetime(["2026-11-05", "2026-11-09", "2026-11-20", "2026-12-24", None])
+    engine.register(
+        "lifecycle",
+        pd.DataFrame(
+            {
+                "customer_id": names,
+                "stage": ["on_rhythm", "due", "due", "at_risk", "lost"],
+                "overdue_percentile": [0.1, 0.6, 0.7, 0.97, 0.99],
+                "next_purchase_median": days,
+            }
+        ),
+    )
+    engine.register(
+        "customer_value",
+        pd.DataFrame(
+            {
+                "customer_id": names,
+                "p_buy_28d": [0.9, 0.5, 0.6, 0.3, 0.1],
+                "expected_purchases_91d": [5, 4, 3, 2, 0.5],
+            }
+        ),
+    )
+    engine.register(
+        "stages",
+        pd.DataFrame(
+            {
+                "person_id": names,
+                "stage": ["on_rhythm", "late", "due", "at_risk", "lost"],
+                "overdue_share": [0.2, 0.85, 0.55, 0.96, 0.1],
+                "next_purchase_on": pd.to_datetime(["2026-11-04", "2026-11-12", "2026-11-18", None, None]),
+                "purchases_28d": [2, 1, 0, 0, 0],
+                "purchases_91d": [6, 3, 4, 1, 0],
+            }
+        ),
+    )
+    return engine
+
+
+def test_the_truth_judges_stages_and_next_purchases(staged: Engine) -> None:
+    found = evaluate_stages(staged, "people", "stages").set_index("metric")
+    assert found["value"].to_dict() == pytest.approx(
+        {
+            "stage_agreement": 0.8,
+            "overdue_spearman": 1 - 6 * 2 / (4 * 15),
+            "late_auc": 0.75,
+            "gone_auc": 1.0,
+            "next_28d_auc": 5 / 6,
+            "next_91d_spearman": 1 - 6 * 2 / (5 * 24),
+            "next_date_spearman": 1.0,
+        }
+    )
+    assert found["n"].to_list() == [5, 4, 4, 5, 5, 5, 3]
+
+
+def test_without_true_stages_there_is_nothing_to_say_of_them(staged: Engine) -> None:
+    assert evaluate_stages(staged, "people", None).empty
+
+
+@pytest.mark.parametrize("step", [PERSONS, JUDGED, JUDGED_STAGES], ids=lambda step: step.name)
+def test_the_steps_can_be_written_as_spark_sql(step) -> None:
+    assert step.spark.startswith(("WITH", "SELECT"))

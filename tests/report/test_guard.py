@@ -317,3 +317,20 @@ def test_a_name_is_found_in_any_order(engine, tmp_path_factory, order):
     path = Path(tmp_path_factory.mktemp("guard")) / "page.html"
     path.write_text(f"<p>Today {' '.join(order)} bought.</p>", encoding="utf-8")
     assert kinds(guard.scan([path], engine, VALUES)) == {"name"}
+
+
+def test_a_count_beside_a_places_name_is_no_address_but_a_street_with_its_number_is(tmp_path):
+    engine = Engine()
+    homes = pd.DataFrame({"street": ["La Gomera", "Mesa y López"], "house_number": ["15", "15"]})
+    engine.register("people", homes)
+    engine.register("places", pd.DataFrame({"island": ["La Gomera", "Tenerife"]}))
+    values = [guard.GuardedColumn("people", ("street", "house_number"), "address")]
+    islands = [guard.AllowedColumn("places", "island")]
+    rows = {"counted": ["La Gomera", "15", "10"], "lived": ["Mesa y López", "15", "10"]}
+    for name, cells in rows.items():
+        page = "<table><tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr></table>"
+        (tmp_path / f"{name}.html").write_text(page, encoding="utf-8")
+    (tmp_path / "said.html").write_text("<p>La Gomera 15</p>", encoding="utf-8")
+    files = sorted(tmp_path.glob("*.html"))
+    found = {hit.file.stem for hit in guard.scan(files, engine, values, allowed_columns=islands)}
+    assert found == {"lived", "said"}

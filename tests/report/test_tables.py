@@ -97,3 +97,17 @@ def test_what_is_shown_has_words_for_those_who_see_no_html():
     bundle = tables.show(FRAME, "Deliveries")._repr_mimebundle_()
     assert set(bundle) == {"text/html", "text/plain"}
     assert bundle["text/plain"].startswith("Deliveries\nsource | rows | share | delivered on\nshop | 12,000")
+
+
+def test_rounded_counts_stand_like_numbers():
+    counts = ["1,230", "<10", "\N{MIDDLE DOT}"]
+    frame = pd.DataFrame({"island": ["A", "B", "C"], "customers": counts, "code": ["007", "12", "5"]})
+    first = parse(tables.show(frame, "Islands")).find(".//tbody/tr")
+    assert [cell.get("class") for cell in first] == ["crm-short", "crm-number", "crm-short"]
+
+
+def test_a_folded_table_is_opened_by_its_caption():
+    shown = parse(tables.show(FRAME, "Deliveries", folded=True))
+    assert shown.tag == "details"
+    assert texts(shown, "summary") == ["Deliveries"]
+    assert len(shown.findall(".//tbody/tr")) == len(FRAME)

@@ -91,6 +91,9 @@ SELECT DISTINCT key FROM keys WHERE regexp_matches(key, '\\p{{L}}{{3,}}') AND re
 """,
 )
 
+#: A count beside a place's name in a row of a table ("La Gomera", 15) is no address, where the name is allowed.
+COUNTED_PLACE = "regexp_extract(shown, '^( (?:\\p{L}+ )+)[0-9]', 1) IN (SELECT words FROM guard_allowed)"
+
 
 @dataclass(frozen=True)
 class Lookup:

@@ -11,7 +11,15 @@ import pyarrow as pa
 from crmlib.engine import Engine, quote
 from crmlib.errors import PersonalDataError
 from crmlib.report.guard import candidates
-from crmlib.report.guard.lookups import ADDRESS_WORDS, ALLOWED, LOOKUPS, NAME_WORDS, PASSAGE_WORDS, PHRASES
+from crmlib.report.guard.lookups import (
+    ADDRESS_WORDS,
+    ALLOWED,
+    COUNTED_PLACE,
+    LOOKUPS,
+    NAME_WORDS,
+    PASSAGE_WORDS,
+    PHRASES,
+)
 from crmlib.report.guard.passages import UNREADABLE, read_passages
 
 #: Places named in the message of a failed check.
@@ -151,6 +159,7 @@ def _register_candidates(engine: Engine, passages: Sequence[tuple[str, bool]]) -
         {
             "passage": pa.array(range(len(passages)), pa.int64()),
             "text": pa.array([text for text, _ in passages], pa.string()),
+            "joined": pa.array([joined for _, joined in passages], pa.bool_()),
         }
     )
     engine.register("guard_passages", texts)
@@ -202,7 +211,8 @@ WITH found AS (
 ), excused AS (
   SELECT DISTINCT shown FROM (SELECT DISTINCT shown FROM found) JOIN guard_allowed ON contains({lookup.allowed}, shown)
 )
-SELECT DISTINCT passage FROM found WHERE shown NOT IN (SELECT shown FROM excused)""")
+SELECT DISTINCT passage FROM found JOIN guard_passages USING (passage)
+WHERE shown NOT IN (SELECT shown FROM excused) AND NOT (joined AND {COUNTED_PLACE})""")
     return [int(number) for number in found["passage"].to_pylist()]
 
 
