@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from crmlib.demo.chance import Choice, happens, stream
 from crmlib.demo.columns import Bools, Floats, Ints
+from crmlib.demo.moments import SECONDS_PER_DAY, THURSDAY, days_of_month, weekdays
 from crmlib.demo.people import People
-from crmlib.demo.rhythm import SECONDS_PER_DAY, Season
-from crmlib.demo.words import read_products, read_stores
+from crmlib.demo.season import Season
+from crmlib.demo.words import LEANINGS, read_products, read_stores
 
 #: Lines of a usual ticket over all people: gamma with this shape and mean.
 BASKET_SHAPE, BASKET_MEAN = 3.0, 3.2
@@ -25,8 +26,6 @@ DISCOUNT_DAY_BOOST = 3.0
 SHARE_HOME_STORE = 0.85
 SHARE_RETURNED = 0.012
 LONGEST_RETURN_DAYS = 14
-#: Share of a cardholder's tickets at which the card is shown.
-SHARE_CARD_SHOWN = 0.96
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,10 @@ class Habits:
         Usual store, as a place in the word list.
     taste : array of int
         Place in the products' tastes.
+    leaning : array of int
+        Towards some brands: below ``LEANINGS``.
+    online : array of float
+        Share of purchases made online by who has an account there.
     lines : array of float
         Mean number of lines of a ticket.
     discount : array of float
@@ -47,8 +50,38 @@ class Habits:
 
     store: Ints
     taste: Ints
+    leaning: Ints
+    online: Floats
     lines: Floats
     discount: Floats
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Who buys when, where.
+
+    Parameters
+    ----------
+    person : array of int
+        Place within the piece, ascending.
+    second : array of int
+        Local time, in seconds since the history's start, ascending within a person.
+    online : array of bool
+        Whether in the online shop.
+    card_shown : array of bool
+        Whether a cardholder shows the card.
+    occasion : array of int
+        Place among the piece's `Occasions`.
+    """
+
+    person: Ints
+    second: Ints
+    online: Bools
+    card_shown: Bools
+    occasion: Ints
+
+    def __len__(self) -> int:
+        return len(self.person)
 
 
 @dataclass(frozen=True)
@@ -91,6 +124,8 @@ class Tickets:
         Local time, in seconds since the history's start.
     store : array of int
         Place in the word list.
+    online : array of bool
+        Whether bought in the online shop; `store` then says nothing.
     card_shown : array of bool
         Whether a cardholder showed the card.
     lines : Lines
@@ -99,15 +134,36 @@ class Tickets:
     person: Ints
     second: Ints
     store: Ints
+    online: Bools
     card_shown: Bools
     lines: Lines
 
     def __len__(self) -> int:
         return len(self.person)
 
+    @property
+    def amount(self) -> Ints:
+        """Amount of each ticket in cents."""
+        return self.lines.sums(self.lines.amount, len(self))
+
+    def choose(self, chosen: Bools) -> Tickets:
+        """Some of the tickets, with their lines."""
+        place = np.cumsum(chosen) - 1
+        of_chosen = chosen[self.lines.ticket]
+        lines = {column.name: getattr(self.lines, column.name)[of_chosen] for column in fields(Lines)}
+        lines["ticket"] = place[lines["ticket"]]
+        return Tickets(
+            self.person[chosen],
+            self.second[chosen],
+            self.store[chosen],
+            self.online[chosen],
+            self.card_shown[chosen],
+            Lines(**lines),
+        )
+
 
 def draw_habits(seed: int, people: People) -> Habits:
-    """Draw each person's usual store, taste, basket and fondness of discounts.
+    """Draw each person's usual store, tastes, basket, and fondness of discounts and of the online shop.
 
     Parameters
     ----------
@@ -116,16 +172,18 @@ def draw_habits(seed: int, people: People) -> Habits:
         One piece of the population.
     """
     first, count = int(people.number[0]), len(people)
-    rng = stream(seed, "habits", first)
+    rng, more = stream(seed, "habits", first), stream(seed, "brands and channels", first)
     return Habits(
         store=read_stores().of_place.draw(rng, count, people.place.now),
         taste=rng.integers(0, len(read_products().tastes), count),
+        leaning=more.integers(0, LEANINGS, count),
+        online=more.beta(1.6, 2.6, count),
         lines=rng.gamma(BASKET_SHAPE, BASKET_MEAN / BASKET_SHAPE, count),
         discount=rng.beta(1.2, 7.0, count),
     )
 
 
-def fill_baskets(seed: int, people: People, habits: Habits, purchases: tuple[Ints, Ints], season: Season) -> Tickets:
+def fill_baskets(seed: int, people: People, habits: Habits, purchases: Purchases, season: Season) -> Tickets:
     """Fill the basket of each purchase, and bring some things back.
 
     Parameters
@@ -133,8 +191,7 @@ def fill_baskets(seed: int, people: People, habits: Habits, purchases: tuple[Int
     seed : int
     people : People
     habits : Habits
-    purchases : pair of arrays of int
-        Person and second of each purchase.
+    purchases : Purchases
     season : Season
 
     Returns
@@ -142,16 +199,16 @@ def fill_baskets(seed: int, people: People, habits: Habits, purchases: tuple[Int
     Tickets
         Purchases in the order given, then returns.
     """
-    person, second = purchases
-    rng = stream(seed, "baskets", int(people.number[0]))
-    count = len(person)
+    person, second = purchases.person, purchases.second
+    rng, count = stream(seed, "baskets", int(people.number[0])), len(person)
     elsewhere = read_stores().of_place.draw(rng, count, people.place.now[person])
     at_home = happens(rng, count, SHARE_HOME_STORE)
     bought = Tickets(
         person=person,
         second=second,
         store=np.where(at_home, habits.store[person], elsewhere),
-        card_shown=happens(rng, count, SHARE_CARD_SHOWN),
+        online=purchases.online,
+        card_shown=purchases.card_shown,
         lines=_draw_lines(rng, habits, person, second, season),
     )
     return _with_returns(rng, bought, season)
@@ -163,7 +220,7 @@ def _draw_lines(rng: np.random.Generator, habits: Habits, person: Ints, second: 
     ticket = np.repeat(np.arange(len(person)), lines)
     number = np.arange(len(ticket)) - (np.cumsum(lines) - lines)[ticket] + 1
     size = len(ticket)
-    product = products.by_taste.draw(rng, size, habits.taste[person][ticket])
+    product = products.by_taste.draw(rng, size, (habits.taste * LEANINGS + habits.leaning)[person][ticket])
     quantity = QUANTITIES[QUANTITY_SHARES.draw(rng, size)]
     day = second // SECONDS_PER_DAY
     price_level = (1 + YEARLY_INFLATION) ** ((day - season.days) / 365.25)
@@ -177,20 +234,18 @@ def _draw_lines(rng: np.random.Generator, habits: Habits, person: Ints, second: 
 
 def discount_days(season: Season) -> Bools:
     """Which days of the history are the first Thursday of a month."""
-    days = season.start + np.arange(season.days)
-    weekday = (days.astype(np.int64) + 3) % 7
-    day = (days - days.astype("datetime64[M]")).astype(np.int64) + 1
-    first_thursday: Bools = (weekday == 3) & (day <= 7)
+    dates = season.date_of(np.arange(season.days))
+    first_thursday: Bools = (weekdays(dates) == THURSDAY) & (days_of_month(dates) <= 7)
     return first_thursday
 
 
 def _with_returns(rng: np.random.Generator, bought: Tickets, season: Season) -> Tickets:
-    """Add tickets on which the first line of an earlier one is brought back to the same store."""
-    returned = np.flatnonzero(happens(rng, len(bought), SHARE_RETURNED))
+    """Add tickets on which the first line of one bought in a store is brought back there."""
+    returned = np.flatnonzero(happens(rng, len(bought), SHARE_RETURNED) & ~bought.online)
     later = rng.integers(1, LONGEST_RETURN_DAYS + 1, len(returned))
     day = bought.second[returned] // SECONDS_PER_DAY + later
     possible = day < season.days
-    possible[possible] = season.busyness[day[possible]] > 0
+    possible[possible] = season.busyness[0, day[possible]] > 0
     returned, later = returned[possible], later[possible]
     old = bought.lines
     first_line = np.flatnonzero(old.number == 1)[returned]
@@ -207,6 +262,7 @@ def _with_returns(rng: np.random.Generator, bought: Tickets, season: Season) -> 
         person=np.append(bought.person, bought.person[returned]),
         second=np.append(bought.second, bought.second[returned] + later * SECONDS_PER_DAY),
         store=np.append(bought.store, bought.store[returned]),
+        online=np.append(bought.online, bought.online[returned]),
         card_shown=np.append(bought.card_shown, bought.card_shown[returned]),
         lines=lines,
     )

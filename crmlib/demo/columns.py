@@ -1,4 +1,4 @@
-"""What a column of the making is: a numpy array of text, numbers or dates."""
+"""What a column of the making is: a numpy array of text, numbers or dates; and how values are written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 Bools = npt.NDArray[np.bool_]
 Dates = npt.NDArray[np.datetime64]
@@ -46,3 +47,9 @@ def spanish_date_text(dates: Dates) -> Text:
     iso = iso_text(dates)
     year, month, day = (np.strings.slice(iso, *part) for part in ((0, 4), (5, 7), (8, 10)))
     return np.where(iso == "", iso, day + "/" + month + "/" + year)
+
+
+def decimals(cents: Ints) -> pa.Array:
+    """Amounts in cents as decimals of two places."""
+    words = np.column_stack([cents, cents >> 63])
+    return pa.Array.from_buffers(pa.decimal128(12, 2), len(cents), [None, pa.py_buffer(words)])

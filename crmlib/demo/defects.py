@@ -94,7 +94,7 @@ def plant(
     return spoilt
 
 
-def repeat_rows(columns: Columns, rows: Ints, keys: Text, changed: str | None, log: DefectLog) -> Columns:
+def repeat_rows(columns: Columns, rows: Ints, changed: str | None) -> Columns:
     """Deliver rows a second time at the end.
 
     Parameters
@@ -102,16 +102,14 @@ def repeat_rows(columns: Columns, rows: Ints, keys: Text, changed: str | None, l
     columns : Columns
     rows : array of int
         Places of the rows.
-    keys : Text
-        What names each row in the truth.
     changed : str or None
         Column in which the second delivery differs, though nothing says which is newer; None if none does.
-    log : DefectLog
     """
+    if len(rows) == 0:
+        return columns
     added = {heading: cells[rows] for heading, cells in columns.items()}
     if changed is not None:
         added[changed] = as_text("X" + value for value in added[changed].tolist())
-    log.note(keys[rows], "repeated_row" if changed is None else "conflicting_key")
     return {heading: np.concatenate([cells, added[heading]]) for heading, cells in columns.items()}
 
 

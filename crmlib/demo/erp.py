@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from crmlib.demo.chance import happens, stream
-from crmlib.demo.columns import TEXT, Bools, Columns, Ints, Text, as_text, money_text, number_text, spanish_date_text
+from crmlib.demo.columns import TEXT, Columns, Dates, Ints, Text, as_text, money_text, number_text, spanish_date_text
 from crmlib.demo.defects import Planting, bad_dates, bad_emails, placeholder_phones, wrong_letters
 from crmlib.demo.holdings import Holding
 from crmlib.demo.people import People
@@ -28,6 +28,8 @@ from crmlib.demo.writing import (
 #: Length of the ERP's name field.
 NAME_LENGTH = 34
 ADDRESS_LENGTH = 40
+#: How the ERP writes yes, no, and (last) no answer.
+ANSWERS = as_text(["N", "S", ""])
 
 PLANTINGS = (
     Planting("bad_email", "EMAIL", 0.006, bad_emails),
@@ -56,6 +58,7 @@ def write_customers(seed: int, people: People, holding: Holding) -> Columns:
     Returns
     -------
     Columns
+        What `write_consents` writes is empty.
     """
     rng = stream(seed, "erp", int(people.number[0]))
     person, size, updated_on = holding.person, len(holding), holding.updated_on
@@ -66,7 +69,7 @@ def write_customers(seed: int, people: People, holding: Holding) -> Columns:
     landline = people.landline[person]
     dialled = np.where(happens(rng, size, 0.3) & (landline != ""), landline, mobile).astype(TEXT)
     phone = misdial(rng, blank_some(rng, dialled, 0.08), 0.015)
-    asked = happens(rng, size, 0.65)
+    empty = np.full(size, "", dtype=TEXT)
     return {
         "COD_CLIENTE": customer_codes(holding),
         "NOMBRE": _write_names(rng, people, person),
@@ -82,9 +85,25 @@ def write_customers(seed: int, people: People, holding: Holding) -> Columns:
         "F_ALTA": spanish_date_text(holding.created_on),
         "F_MODIF": spanish_date_text(updated_on),
         "SALDO": money_text(np.rint(rng.gamma(0.5, 4_000, size)).astype(np.int64), ","),
-        "ACEPTA_EMAIL": _write_consents(rng, asked, 0.5),
-        "ACEPTA_SMS": _write_consents(rng, asked, 0.35),
-        "F_CONSENT": np.where(asked, spanish_date_text(updated_on), "").astype(TEXT),
+        "ACEPTA_EMAIL": empty,
+        "ACEPTA_SMS": empty,
+        "F_CONSENT": empty,
+    }
+
+
+def write_consents(email: Ints, sms: Ints, decided_on: Dates) -> Columns:
+    """What customers have answered when asked, and when.
+
+    Parameters
+    ----------
+    email, sms : array of int
+        1 yes, 0 no, -1 not asked.
+    decided_on : array of date
+    """
+    return {
+        "ACEPTA_EMAIL": ANSWERS[email],
+        "ACEPTA_SMS": ANSWERS[sms],
+        "F_CONSENT": np.where((email >= 0) | (sms >= 0), spanish_date_text(decided_on), "").astype(TEXT),
     }
 
 
@@ -139,11 +158,6 @@ def _write_towns(rng: np.random.Generator, municipality: Text) -> Text:
     short = np.strings.replace(municipality, "Las Palmas de Gran Canaria", "Las Palmas de G.C.")
     short = np.strings.replace(short, "San Cristóbal de La Laguna", "La Laguna")
     return np.strings.upper(one_of(rng, [(0.6, municipality), (0.4, without_accents(short))]))
-
-
-def _write_consents(rng: np.random.Generator, asked: Bools, share: float) -> Text:
-    said = np.where(happens(rng, len(asked), share), "S", "N")
-    return np.where(asked, said, "").astype(TEXT)
 
 
 def write_products() -> Columns:

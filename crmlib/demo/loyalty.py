@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crmlib.demo.chance import happens, stream
-from crmlib.demo.columns import TEXT, Bools, Columns, Ints, Text, iso_text, number_text
+from crmlib.demo.columns import TEXT, Columns, Dates, Ints, Text, as_text, iso_text, number_text
 from crmlib.demo.defects import Planting, bad_dates, bad_emails, placeholder_phones
 from crmlib.demo.holdings import Holding
 from crmlib.demo.people import People
@@ -24,6 +24,8 @@ from crmlib.demo.writing import (
 
 #: What every card number begins with.
 CARD_PREFIX = 2990
+#: How the scheme writes yes, no, and (last) no answer.
+ANSWERS = as_text(["no", "si", ""])
 
 PLANTINGS = (
     Planting("bad_email", "email", 0.005, bad_emails),
@@ -56,6 +58,7 @@ def write_cards(seed: int, people: People, holding: Holding, home_store: Ints) -
     Returns
     -------
     Columns
+        What `write_consents` writes is empty.
     """
     rng = stream(seed, "loyalty", int(people.number[0]))
     person, size, updated_on = holding.person, len(holding), holding.updated_on
@@ -66,7 +69,7 @@ def write_cards(seed: int, people: People, holding: Holding, home_store: Ints) -
     mobile, landline = people.mobile.at(person, updated_on), people.landline[person]
     phone = np.where((mobile == "") | happens(rng, size, 0.08), landline, mobile).astype(TEXT)
     phone = misdial(rng, phone, 0.015)
-    signed_on = np.where(happens(rng, size, 0.7), holding.created_on, updated_on)
+    empty = np.full(size, "", dtype=TEXT)
     return {
         "tarjeta": card_numbers(holding.code),
         "nombre": given,
@@ -79,9 +82,25 @@ def write_cards(seed: int, people: People, holding: Holding, home_store: Ints) -
         "tienda": read_stores().store_id[home_store[person]],
         "fecha_alta": iso_text(holding.created_on),
         "fecha_modificacion": iso_text(updated_on),
-        "acepta_email": _write_consents(happens(rng, size, 0.62) & (email != "")),
-        "acepta_sms": _write_consents(happens(rng, size, 0.45) & (phone != "")),
-        "fecha_consentimiento": iso_text(signed_on),
+        "acepta_email": empty,
+        "acepta_sms": empty,
+        "fecha_consentimiento": empty,
+    }
+
+
+def write_consents(email: Ints, sms: Ints, decided_on: Dates) -> Columns:
+    """What holders have ticked on the form, and when they signed it.
+
+    Parameters
+    ----------
+    email, sms : array of int
+        1 yes, 0 no, -1 not asked.
+    decided_on : array of date
+    """
+    return {
+        "acepta_email": ANSWERS[email],
+        "acepta_sms": ANSWERS[sms],
+        "fecha_consentimiento": iso_text(decided_on),
     }
 
 
@@ -99,7 +118,3 @@ def _write_birth_dates(rng: np.random.Generator, people: People, person: Ints) -
     year, month, day = (np.strings.slice(iso, *part) for part in ((0, 4), (5, 7), (8, 10)))
     swapped = happens(rng, len(person), 0.012) & (day <= "12")
     return np.where(swapped, year + "-" + day + "-" + month, iso)
-
-
-def _write_consents(granted: Bools) -> Text:
-    return np.where(granted, "si", "no").astype(TEXT)

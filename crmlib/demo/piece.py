@@ -11,7 +11,9 @@ from crmlib.demo.chance import happens, stream
 from crmlib.demo.columns import Bools, Text
 from crmlib.demo.holdings import Holding, draw_holdings
 from crmlib.demo.people import People
-from crmlib.demo.rhythm import Rhythm, Season, draw_rhythm
+from crmlib.demo.rhythm import Rhythm, draw_rhythm
+from crmlib.demo.season import Season, island_of
+from crmlib.demo.words import read_places
 
 #: Share of cards that the scheme's list has lost.
 SHARE_UNLISTED_CARDS = 0.005
@@ -65,7 +67,8 @@ def make_piece(seed: int, people: People, season: Season, as_of_date: date) -> P
     as_of_date : date
     """
     first = int(people.number[0])
-    rhythm = draw_rhythm(seed, first, len(people), season)
+    island = island_of(read_places().island[people.place.now])
+    rhythm = draw_rhythm(seed, first, island, season)
     holdings = draw_holdings(seed, people.number, rhythm.entered_on, as_of_date)
     cards = loyalty.card_numbers(holdings["loyalty"].code)
     return Piece(

@@ -1,4 +1,7 @@
-"""The tills' export: tickets and their lines, a Parquet file a quarter, local times."""
+"""The tills' export: tickets and their lines, a Parquet file a quarter, local times.
+
+A quarter is delivered when it is over. What a store delivers late, and what is corrected, comes in files of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ import pyarrow as pa
 
 from crmlib.demo.baskets import Lines, Tickets
 from crmlib.demo.chance import Choice, stream
-from crmlib.demo.columns import TEXT, Ints, Text, as_text, number_text
+from crmlib.demo.columns import TEXT, Ints, Text, as_text, decimals, number_text
 from crmlib.demo.defects import DefectLog
+from crmlib.demo.deliveries import choose_corrected, come_late, correct_later, find_deliveries
 from crmlib.demo.holdings import Holding
-from crmlib.demo.rhythm import SECONDS_PER_DAY, Season
+from crmlib.demo.moments import SECONDS_PER_DAY
+from crmlib.demo.season import Season
 from crmlib.demo.words import read_products, read_stores
 
 PAYMENTS = as_text(["tarjeta", "efectivo", "bizum"])
@@ -128,39 +133,44 @@ def write_tables(
     ----------
     seed, first : int
     tickets : Tickets
+        Of the stores.
     cards : Text
         The card shown at each; empty for none.
     counter : Counter
         Gives the ticket numbers.
     log : DefectLog
-        Told of the tickets that are wrong, which the first piece has.
+        Told of the tickets that are wrong, which the first piece has, and of those that come late.
 
     Returns
     -------
     dict of str to (Table, Table)
-        Tickets and lines by quarter, such as ``2026q3``, in the order of time.
+        Tickets and lines by delivery, such as ``2026q3_20261001``, in the order of time.
     """
-    rng = stream(seed, "pos", first)
+    rng, season = stream(seed, "pos", first), counter.season
     planted = _choose_defects(rng, len(tickets)) if first == 0 else {}
     if planted:
-        tickets, cards = _with_future(tickets, cards, planted, counter.season)
+        tickets, cards = _with_future(tickets, cards, planted, season)
     numbers = counter.number(tickets.store, tickets.second)
     for defect, rows in planted.items():
         log.note(numbers[rows], defect)
+    day = np.minimum(tickets.second // SECONDS_PER_DAY, season.days - 1)
+    late = come_late(tickets.store, day, season)
+    log.note(numbers[late], "delivered_late")
+    right = np.setdiff1d(np.flatnonzero(~late), np.concatenate([late[:0].astype(np.int64), *planted.values()]))
+    corrected = choose_corrected(stream(seed, "corrections", first), right, day, season) if first == 0 else right[:0]
+    log.note(numbers[corrected], "corrected_later")
     rows = np.argsort(tickets.second, kind="stable")
     rows = np.concatenate([rows, planted.get("repeated_row", rows[:0]), planted.get("conflicting_key", rows[:0])])
-    ticket_table = _ticket_table(rng, counter.season, tickets, (numbers, cards), rows, planted)
+    ticket_table = _ticket_table(rng, season, tickets, (numbers, cards), rows, planted)
     line_rows = np.argsort(tickets.second[tickets.lines.ticket], kind="stable")
     line_table = _line_table(tickets.lines, numbers, line_rows)
-    quarter = _quarters(np.minimum(tickets.second // SECONDS_PER_DAY, counter.season.days - 1), counter.season)
-    by_ticket, by_line = quarter[rows], quarter[tickets.lines.ticket[line_rows]]
-    return {
-        f"{1970 + one // 4}q{one % 4 + 1}": (
-            ticket_table.filter(pa.array(by_ticket == one)),
-            line_table.filter(pa.array(by_line == one)),
-        )
-        for one in np.unique(quarter).tolist()
+    delivery, names = find_deliveries(day, late, season)
+    by_ticket, by_line = delivery[rows], delivery[tickets.lines.ticket[line_rows]]
+    tables = {
+        names[one]: (ticket_table.filter(pa.array(by_ticket == one)), line_table.filter(pa.array(by_line == one)))
+        for one in np.unique(delivery).tolist()
     }
+    return correct_later(tables, ticket_table.filter(pa.array(np.isin(rows, corrected))), season)
 
 
 def _choose_defects(rng: np.random.Generator, tickets: int) -> dict[str, Ints]:
@@ -190,6 +200,7 @@ def _with_future(tickets: Tickets, cards: Text, planted: dict[str, Ints], season
         person=np.append(tickets.person, tickets.person[models]),
         second=np.append(tickets.second, second),
         store=np.append(tickets.store, tickets.store[models]),
+        online=np.append(tickets.online, tickets.online[models]),
         card_shown=np.append(tickets.card_shown, tickets.card_shown[models]),
         lines=Lines(**lines),
     )
@@ -243,14 +254,3 @@ def _line_table(lines: Lines, numbers: Text, rows: Ints) -> pa.Table:
         decimals(lines.discount[rows]),
     ]
     return pa.table(columns, schema=LINE_SCHEMA)
-
-
-def _quarters(day: Ints, season: Season) -> Ints:
-    """Quarters since 1970."""
-    return (season.start + day).astype("datetime64[M]").astype(np.int64) // 3
-
-
-def decimals(cents: Ints) -> pa.Array:
-    """Amounts in cents as decimals of two places."""
-    words = np.column_stack([cents, cents >> 63])
-    return pa.Array.from_buffers(pa.decimal128(12, 2), len(cents), [None, pa.py_buffer(words)])

@@ -1,19 +1,19 @@
-"""When each person buys: a renewal process with a rate, a regularity and a dropout of one's own, under a season.
+"""How each person buys: a renewal process with a rate, a regularity and a dropout of one's own, which may change.
 
 Gaps between purchases are gamma-distributed with shape k: k = 1 buys at random times, k = 8 like clockwork.
-Each person leaves for good after an exponential lifetime. Both run in operational days, which the season
-stretches and shortens to calendar days; on average the two agree.
+They run on a clock of one's own, which advances by the rate in each operational day. Each person leaves for good
+after an exponential lifetime in operational days. Some begin to buy more or less often, and some pause and come back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 
 from crmlib.demo.chance import Choice, happens, stream
 from crmlib.demo.columns import Bools, Dates, Floats, Ints
+from crmlib.demo.season import Season
 
 #: Regularity k -> share of people.
 REGULARITIES = {1: 0.35, 2: 0.30, 4: 0.20, 8: 0.15}
@@ -24,99 +24,102 @@ DROPOUT_SHAPE, DROPOUT_MEAN = 0.8, 1 / 900
 #: Share of people who were customers before the history begins; the others come evenly over time.
 SHARE_KNOWN_BEFORE = 0.55
 YEARS_KNOWN_BEFORE = 6
-#: Monday to Sunday, relative to each other.
-WEEKDAYS = np.array([0.97, 0.93, 0.95, 1.00, 1.14, 1.24, 0.60])
-#: Days (month, day) on which every store is shut.
-SHUT = ((1, 1), (1, 6), (5, 1), (12, 25))
-BEFORE_CHRISTMAS, AFTER_CHRISTMAS = 1.14, 0.82
-#: Share of a day's purchases before each hour of the day.
-DAY_HOURS = np.array([9, 10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 21.75])
-DAY_SHARES = np.array([0, 0.05, 0.14, 0.25, 0.37, 0.46, 0.53, 0.60, 0.70, 0.81, 0.91, 0.98, 1.0])
-SECONDS_PER_DAY = 86_400
-
-
-@dataclass(frozen=True)
-class Season:
-    """The history's days and how busy each is.
-
-    Parameters
-    ----------
-    start : datetime64
-        First day.
-    busyness : array of float
-        One value a day; the mean is 1.
-    """
-
-    start: np.datetime64
-    busyness: Floats
-
-    @classmethod
-    def until(cls, as_of_date: date) -> Season:
-        """The season of the history up to a day: from the first of January two years before."""
-        start = np.datetime64(date(as_of_date.year - 2, 1, 1), "D")
-        days = np.arange(start, np.datetime64(as_of_date, "D") + 1)
-        weekday = (days.astype(np.int64) + 3) % 7
-        month = days.astype("datetime64[M]").astype(np.int64) % 12 + 1
-        day = (days - days.astype("datetime64[M]")).astype(np.int64) + 1
-        busyness = WEEKDAYS[weekday]
-        busyness = np.where((month == 12) & (day >= 15), busyness * BEFORE_CHRISTMAS, busyness)
-        busyness = np.where((month == 12) & (day > 25), busyness / BEFORE_CHRISTMAS * AFTER_CHRISTMAS, busyness)
-        for shut_month, shut_day in SHUT:
-            busyness = np.where((month == shut_month) & (day == shut_day), 0.0, busyness)
-        return cls(start, busyness / busyness.mean())
-
-    @property
-    def days(self) -> int:
-        """Days of the history, calendar or operational."""
-        return len(self.busyness)
-
-    def to_calendar(self, operational: Floats) -> Floats:
-        """Calendar days since the start at which so many operational days have passed."""
-        passed = np.concatenate([[0.0], np.cumsum(self.busyness)])
-        return np.interp(operational, passed, np.arange(self.days + 1))
+#: Share of people whose rate changes, and the factors by which it does.
+SHARE_CHANGING = 0.12
+CHANGES = np.array([0.40, 0.60, 1.50, 2.00])
+#: Share of people who pause, and for how many days.
+SHARE_LAPSING = 0.18
+SHORTEST_LAPSE, LONGEST_LAPSE = 60, 300
+#: A day that never comes.
+NEVER = 1_000_000
 
 
 @dataclass(frozen=True)
 class Rhythm:
-    """How each person buys.
+    """How each person buys; days count from the history's start.
 
     Parameters
     ----------
     rate : array of float
-        Purchases a day while a customer.
+        Purchases a day while a customer, before any change.
     k : array of float
         Regularity: shape of the gaps.
     known_before : array of bool
         Whether a customer before the history begins.
     entered_on : array of date
         Day of becoming a customer.
+    island : array of int
+        Whose season counts.
     start, stop : array of float
-        Operational days since the history's start between which the person is a customer in it; `stop` may lie beyond.
+        Operational days between which the person is a customer; `stop` may lie beyond the history.
+    changed_on : array of int
+        Day from which the rate is `change` times as high; `NEVER` for most.
+    change : array of float
+    lapse_from, lapse_to : array of int
+        Days between which nothing is bought; `NEVER` for most.
     """
 
     rate: Floats
     k: Floats
     known_before: Bools
     entered_on: Dates
+    island: Ints
     start: Floats
     stop: Floats
+    changed_on: Ints
+    change: Floats
+    lapse_from: Ints
+    lapse_to: Ints
+
+    def __len__(self) -> int:
+        return len(self.rate)
 
 
-def draw_rhythm(seed: int, first: int, count: int, season: Season) -> Rhythm:
+@dataclass(frozen=True)
+class Occasions:
+    """When, on each person's own clock, purchases fall due; person by person, ascending.
+
+    Parameters
+    ----------
+    at : array of float
+        Time on the clock; each person's last is never reached.
+    begins : array of int, shape (people + 1,)
+        Where each person's occasions begin.
+    online : array of float
+        Below a person's fondness of the online shop, the purchase is made there.
+    card_shown : array of bool
+        Whether a cardholder shows the card.
+    """
+
+    at: Floats
+    begins: Ints
+    online: Floats
+    card_shown: Bools
+
+
+#: Share of a cardholder's purchases at which the card is shown.
+SHARE_CARD_SHOWN = 0.96
+#: Room for what campaigns add to the clock.
+CLOCK_HEADROOM = 1.5
+
+
+def draw_rhythm(seed: int, first: int, island: Ints, season: Season) -> Rhythm:
     """Draw how the people of one piece buy.
 
     Parameters
     ----------
     seed : int
-    first, count : int
-        Number of the piece's first person, and how many it has.
+    first : int
+        Number of the piece's first person.
+    island : array of int
+        Each person's.
     season : Season
 
     Returns
     -------
     Rhythm
     """
-    rng = stream(seed, "rhythm", first)
+    rng, count = stream(seed, "rhythm", first), len(island)
     rate = rng.gamma(RATE_SHAPE, RATE_MEAN / RATE_SHAPE, count)
     k = np.array(list(REGULARITIES), dtype=np.float64)[Choice.of(list(REGULARITIES.values())).draw(rng, count)]
     known_before = happens(rng, count, SHARE_KNOWN_BEFORE)
@@ -124,12 +127,36 @@ def draw_rhythm(seed: int, first: int, count: int, season: Season) -> Rhythm:
     hazard = np.maximum(rng.gamma(DROPOUT_SHAPE, DROPOUT_MEAN / DROPOUT_SHAPE, count), 1e-9)
     stop = start + rng.exponential(1 / hazard)
     known_for = np.ceil(rng.uniform(0, 365 * YEARS_KNOWN_BEFORE, count)).astype(np.int64)
-    entered = np.where(known_before, -known_for, np.floor(season.to_calendar(start)).astype(np.int64))
-    return Rhythm(rate, k, known_before, season.start + entered, start, stop)
+    entered = np.where(known_before, -known_for, season.day_of(start, island))
+    changed_on, change, lapse_from, lapse_to = _draw_changes(seed, first, entered, season)
+    return Rhythm(
+        rate=rate,
+        k=k,
+        known_before=known_before,
+        entered_on=season.date_of(entered),
+        island=island,
+        start=start,
+        stop=stop,
+        changed_on=changed_on,
+        change=change,
+        lapse_from=lapse_from,
+        lapse_to=lapse_to,
+    )
 
 
-def simulate_purchases(seed: int, first: int, rhythm: Rhythm, season: Season) -> tuple[Ints, Ints]:
-    """Simulate when each person buys.
+def _draw_changes(seed: int, first: int, entered: Ints, season: Season) -> tuple[Ints, Floats, Ints, Ints]:
+    rng, count = stream(seed, "changes of rhythm", first), len(entered)
+    changed_on = np.where(happens(rng, count, SHARE_CHANGING), rng.integers(0, season.days, count), NEVER)
+    change = np.where(changed_on < NEVER, CHANGES[rng.integers(0, len(CHANGES), count)], 1.0)
+    lapse_from = np.where(happens(rng, count, SHARE_LAPSING), rng.integers(0, season.days, count), NEVER)
+    lapse_from = np.where(lapse_from > entered, lapse_from, NEVER)
+    length = rng.integers(SHORTEST_LAPSE, LONGEST_LAPSE, count)
+    lapse_to = np.where(lapse_from < NEVER, lapse_from + length, NEVER)
+    return changed_on, change, lapse_from, lapse_to
+
+
+def draw_occasions(seed: int, first: int, rhythm: Rhythm, season: Season) -> Occasions:
+    """Draw when purchases fall due on each person's clock.
 
     Newcomers buy on entering. Who was a customer before is met in the midst of a gap: the wait for the next
     purchase is a uniform share of a gap that is drawn in proportion to its length, gamma with shape k + 1.
@@ -139,41 +166,27 @@ def simulate_purchases(seed: int, first: int, rhythm: Rhythm, season: Season) ->
     seed, first : int
     rhythm : Rhythm
     season : Season
-
-    Returns
-    -------
-    person : array of int
-        Place within the piece, ascending.
-    second : array of int
-        Seconds since the history's start, local time, ascending within a person.
     """
     rng = stream(seed, "purchases", first)
-    scale = 1 / (rhythm.k * rhythm.rate)
-    wait = rng.random(len(scale)) * rng.standard_gamma(rhythm.k + 1) * scale
-    first_at = rhythm.start + np.where(rhythm.known_before, wait, 0.0)
-    stop = np.minimum(rhythm.stop, season.days)
-    expected = np.maximum(stop - first_at, 0) * rhythm.rate
-    draws = np.ceil(expected + 6 * np.sqrt(expected / rhythm.k) + 6).astype(np.int64)
+    wait = rng.random(len(rhythm)) * rng.standard_gamma(rhythm.k + 1) / rhythm.k
+    first_at = np.where(rhythm.known_before, wait, 0.0)
+    last_day = season.passed[rhythm.island, -1]
+    days = np.clip(np.minimum(rhythm.stop, last_day) - rhythm.start, 0, None)
+    expected = CLOCK_HEADROOM * days * rhythm.rate * np.maximum(rhythm.change, 1)
+    draws = np.ceil(expected + 6 * np.sqrt(expected / rhythm.k) + 8).astype(np.int64)
+    begins = np.concatenate([[0], np.cumsum(draws)])
     person = np.repeat(np.arange(len(draws)), draws)
-    gap = rng.standard_gamma(rhythm.k[person]) * scale[person]
-    begins = np.cumsum(draws) - draws
-    gap[begins] = first_at
+    gap = rng.standard_gamma(rhythm.k[person]) / rhythm.k[person]
+    gap[begins[:-1]] = first_at
     passed = np.cumsum(gap)
-    at = passed - (passed[begins] - first_at)[person]
-    kept = at < stop[person]
-    return person[kept], place_in_day(season.to_calendar(at[kept]))
-
-
-def place_in_day(calendar: Floats) -> Ints:
-    """Seconds since the start for calendar days with a fraction, moved into the opening hours."""
-    day = np.floor(calendar)
-    hour = np.interp(calendar - day, DAY_SHARES, DAY_HOURS)
-    seconds: Ints = (day * SECONDS_PER_DAY + np.floor(hour * 3600)).astype(np.int64)
-    return seconds
+    at = passed - (passed[begins[:-1]] - first_at)[person]
+    at[begins[1:] - 1] = np.inf
+    traits = stream(seed, "occasions", first)
+    return Occasions(at, begins, traits.random(len(at)), happens(traits, len(at), SHARE_CARD_SHOWN))
 
 
 def dropout_dates(rhythm: Rhythm, season: Season) -> Dates:
-    """Day on which each person left for good; missing for who is still a customer at the end.
+    """Day on which each person left for good; missing for who is still a customer at the end of the history.
 
     Parameters
     ----------
@@ -184,6 +197,5 @@ def dropout_dates(rhythm: Rhythm, season: Season) -> Dates:
     -------
     array of date
     """
-    gone = rhythm.stop < season.days
-    day = season.start + np.floor(season.to_calendar(rhythm.stop)).astype(np.int64)
-    return np.where(gone, day, np.datetime64("NaT", "D"))
+    day = season.day_of(rhythm.stop, rhythm.island)
+    return np.where(day < season.days, season.date_of(day), np.datetime64("NaT", "D"))

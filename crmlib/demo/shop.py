@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crmlib.demo.chance import happens, stream
-from crmlib.demo.columns import TEXT, Columns, Text, as_text, money_text, number_text
+from crmlib.demo.columns import TEXT, Bools, Columns, Ints, Text, as_text, money_text, number_text
 from crmlib.demo.defects import Planting, bad_emails, placeholder_phones
 from crmlib.demo.holdings import Holding
 from crmlib.demo.people import People
@@ -52,7 +52,8 @@ def write_customers(seed: int, people: People, holding: Holding) -> Columns:
     Returns
     -------
     Columns
-        Headings as Shopify writes them; ids, postcodes and phones begin with an apostrophe.
+        Headings as Shopify writes them; ids, postcodes and phones begin with an apostrophe. What `write_consents`
+        and `write_totals` write is empty.
     """
     rng = stream(seed, "shop", int(people.number[0]))
     person, size = holding.person, len(holding)
@@ -75,10 +76,8 @@ def write_customers(seed: int, people: People, holding: Holding) -> Columns:
             (2, without_accents(street) + " " + house_number),
         ],
     )
-    orders = rng.negative_binomial(0.8, 0.25, size)
-    spent = np.rint(orders * rng.gamma(4.0, 950, size)).astype(np.int64)
     empty = np.full(size, "", dtype=TEXT)
-    has_address = orders > 0
+    has_address = happens(rng, size, 0.7)
 
     def if_address(values: Text) -> Text:
         return np.where(has_address, values, "").astype(TEXT)
@@ -88,7 +87,7 @@ def write_customers(seed: int, people: People, holding: Holding) -> Columns:
         "First Name": given,
         "Last Name": surnames,
         "Email": email,
-        "Accepts Email Marketing": _yes_or_no(rng, email, 0.55),
+        "Accepts Email Marketing": empty,
         "Default Address Company": empty,
         "Default Address Address1": if_address(line_1),
         "Default Address Address2": if_address(people.unit.at(person, holding.updated_on)),
@@ -100,9 +99,9 @@ def write_customers(seed: int, people: People, holding: Holding) -> Columns:
         "Default Address Zip": if_address("'" + places.postcode[place]),
         "Default Address Phone": if_address(blank_some(rng, phone, 0.3)),
         "Phone": blank_some(rng, phone, 0.12),
-        "Accepts SMS Marketing": _yes_or_no(rng, phone, 0.35),
-        "Total Spent": money_text(spent),
-        "Total Orders": number_text(orders),
+        "Accepts SMS Marketing": empty,
+        "Total Spent": empty,
+        "Total Orders": empty,
         "Note": blank_some(rng, NOTES[rng.integers(0, len(NOTES), size)], 0.95),
         "Tax Exempt": np.full(size, "no", dtype=TEXT),
         "Tags": blank_some(rng, TAGS[rng.integers(0, len(TAGS), size)], 0.6),
@@ -123,7 +122,26 @@ def _as_typed(rng: np.random.Generator, values: Text) -> Text:
     )
 
 
-def _yes_or_no(rng: np.random.Generator, address: Text, share: float) -> Text:
-    """Consent, which nobody without an address gives."""
-    granted = happens(rng, len(address), share) & (address != "")
-    return np.where(granted, "yes", "no").astype(TEXT)
+def write_consents(email: Bools, sms: Bools) -> Columns:
+    """What the export says of consent: a state, without a date.
+
+    Parameters
+    ----------
+    email, sms : array of bool
+        Whether each customer is subscribed by the channel.
+    """
+    return {
+        "Accepts Email Marketing": np.where(email, "yes", "no").astype(TEXT),
+        "Accepts SMS Marketing": np.where(sms, "yes", "no").astype(TEXT),
+    }
+
+
+def write_totals(orders: Ints, spent: Ints) -> Columns:
+    """What the export says of orders.
+
+    Parameters
+    ----------
+    orders, spent : array of int
+        Number of each customer's orders, and their sum in cents.
+    """
+    return {"Total Spent": money_text(spent), "Total Orders": number_text(orders)}

@@ -7,28 +7,32 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
-from crmlib.demo.columns import Ints, Text
 from crmlib.demo.defects import DefectLog
+from crmlib.demo.history import History
 from crmlib.demo.people import People, household_ids, person_ids
-from crmlib.demo.rhythm import Rhythm, Season, dropout_dates
+from crmlib.demo.piece import Piece
+from crmlib.demo.records import Records
+from crmlib.demo.rhythm import dropout_dates
 
 
-def people_table(people: People, records: Iterable[tuple[str, Text, Ints]]) -> pa.Table:
-    """Whose each record is.
+def people_table(piece: Piece, records: dict[str, Records]) -> pa.Table:
+    """Whose each record is, and each card that has lost its record.
 
     Parameters
     ----------
-    people : People
-    records : iterable of (str, Text, array of int)
-        Source, the records' ids in it, and their persons' places within the piece.
+    piece : Piece
+    records : dict of str to Records
 
     Returns
     -------
     Table
         source, source_record_id, person_id.
     """
-    names = person_ids(people.number)
-    parts = [
+    names = person_ids(piece.people.number)
+    parts = [(source, known.keys, known.person) for source, known in records.items()]
+    lost = ~piece.listed
+    parts.append(("card", piece.card_numbers[lost], piece.holdings["loyalty"].person[lost]))
+    tables = [
         pa.table(
             {
                 "source": pa.repeat(source, len(ids)),
@@ -36,9 +40,9 @@ def people_table(people: People, records: Iterable[tuple[str, Text, Ints]]) -> p
                 "person_id": pa.array(names[person]),
             }
         )
-        for source, ids, person in records
+        for source, ids, person in parts
     ]
-    return pa.concat_tables(parts).combine_chunks()
+    return pa.concat_tables(tables).combine_chunks()
 
 
 def household_table(people: People) -> pa.Table:
@@ -51,31 +55,39 @@ def household_table(people: People) -> pa.Table:
     )
 
 
-def behaviour_table(people: People, rhythm: Rhythm, season: Season) -> pa.Table:
+def behaviour_table(piece: Piece, history: History) -> pa.Table:
     """How each person buys.
 
     Parameters
     ----------
-    people : People
-    rhythm : Rhythm
-    season : Season
+    piece : Piece
+    history : History
 
     Returns
     -------
     Table
-        person_id; rate_per_day (purchases a day while a customer); k (regularity: shape of the gaps);
-        entered_on; dropout_on (empty while a customer); alive (at the end of the as-of date).
+        person_id; rate_per_day (purchases a day while a customer, as it is at the end), rate_before and changed_on
+        (empty where it never changed); k (regularity: shape of the gaps); entered_on; lapsed_from and lapsed_to
+        (a pause in the history, empty for none); dropout_on (empty while a customer); alive (at the end of the as-of
+        date).
     """
+    rhythm, season = piece.rhythm, piece.season
     dropout_on = dropout_dates(rhythm, season)
-    gone = ~np.isnat(dropout_on)
+    changed, lapsed = rhythm.changed_on < season.days, rhythm.lapse_from < season.days
+    days = (rhythm.changed_on, rhythm.lapse_from, history.lapse_to)
+    changed_on, lapsed_from, lapsed_to = (season.date_of(day) for day in days)
     return pa.table(
         {
-            "person_id": pa.array(person_ids(people.number)),
-            "rate_per_day": pa.array(rhythm.rate),
+            "person_id": pa.array(person_ids(piece.people.number)),
+            "rate_per_day": pa.array(np.where(changed, rhythm.rate * rhythm.change, rhythm.rate)),
+            "rate_before": pa.array(rhythm.rate),
+            "changed_on": pa.array(changed_on, mask=~changed),
             "k": pa.array(rhythm.k),
             "entered_on": pa.array(rhythm.entered_on.astype("datetime64[D]")),
-            "dropout_on": pa.array(dropout_on, mask=~gone),
-            "alive": pa.array(~gone),
+            "lapsed_from": pa.array(lapsed_from, mask=~lapsed),
+            "lapsed_to": pa.array(lapsed_to, mask=~lapsed),
+            "dropout_on": pa.array(dropout_on, mask=np.isnat(dropout_on)),
+            "alive": pa.array(np.isnat(dropout_on)),
         }
     )
 

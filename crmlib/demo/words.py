@@ -14,7 +14,7 @@ from importlib.resources import files
 import numpy as np
 
 from crmlib.demo.chance import Choice
-from crmlib.demo.columns import Dates, Floats, Ints, Text, as_text
+from crmlib.demo.columns import Bools, Dates, Floats, Ints, Text, as_text
 
 #: Where a household's names come from; the first is the country's own.
 ORIGINS = ("es", "de", "gb", "it")
@@ -22,6 +22,10 @@ ORIGINS = ("es", "de", "gb", "it")
 GENERATIONS = np.arange(15, 90, 10)
 #: Standard deviation, in years, of the ages at which a name is borne.
 FASHION_YEARS = 12.0
+#: Leanings towards brands: none, the first of each category and every second, or the others.
+LEANINGS = 3
+#: How many times as often a product is bought by who leans to its brand.
+BRAND_PULL = 3.0
 PLAIN = str.maketrans("áéíóúüàèìòùäößçÁÉÍÓÚÜÄÖÇ", "aeiouuaeiouaoscAEIOUUAOC")
 ASCII = str.maketrans("ñÑ", "nN", " .'-")
 SHORTENED = (("María ", "Mª "), ("Francisco ", "Fco. "), ("José ", "J. "), ("Juan ", "J. "))
@@ -105,6 +109,8 @@ class Stores:
     latitude, longitude : Text
         Degrees, with a decimal point.
     opened_on : array of date
+    busy : array of bool
+        Whether it draws more people than most.
     of_place : Choice
         A group per postcode: the nearer stores of the island, the likelier.
     """
@@ -117,6 +123,7 @@ class Stores:
     latitude: Text
     longitude: Text
     opened_on: Dates
+    busy: Bools
     of_place: Choice
 
 
@@ -131,7 +138,7 @@ class Products:
         Cents.
     tastes : tuple of str
     by_taste : Choice
-        A group per taste.
+        Groups: taste · `LEANINGS` + leaning towards some brands of each category: none, or to one half of them.
     """
 
     product_id: Text
@@ -252,6 +259,7 @@ def read_stores() -> Stores:
         latitude=as_text(stores["latitude"]),
         longitude=as_text(stores["longitude"]),
         opened_on=np.array(stores["opened_on"], dtype="datetime64[D]"),
+        busy=_numbers(stores["pull"]) > 1,
         of_place=Choice.of(same_island * _numbers(stores["pull"]) * np.exp(-distance_km / 6)),
     )
 
@@ -266,6 +274,8 @@ def read_products() -> Products:
         for taste, category, multiplier in zip(likes["taste"], likes["category"], likes["multiplier"], strict=True)
     }
     multipliers = np.array([[liking.get((taste, category), 1.0) for category in table["category"]] for taste in tastes])
+    brands = _rank_brands(table["category"], table["brand"]) % 2
+    pull = np.array([np.ones(len(brands)), *(np.where(brands == half, BRAND_PULL, 1.0) for half in (0, 1))])
     return Products(
         product_id=as_text(table["product_id"]),
         category=as_text(table["category"]),
@@ -276,5 +286,13 @@ def read_products() -> Products:
         price=_cents(table["price"]),
         cost=_cents(table["cost"]),
         tastes=tastes,
-        by_taste=Choice.of(multipliers * _numbers(table["weight"])),
+        by_taste=Choice.of((multipliers[:, None, :] * pull).reshape(-1, len(brands)) * _numbers(table["weight"])),
     )
+
+
+def _rank_brands(categories: list[str], brands: list[str]) -> Ints:
+    """Place of each product's brand among those of its category."""
+    ranks: dict[str, dict[str, int]] = {}
+    for category, brand in zip(categories, brands, strict=True):
+        ranks.setdefault(category, {}).setdefault(brand, len(ranks[category]))
+    return np.array([ranks[category][brand] for category, brand in zip(categories, brands, strict=True)])

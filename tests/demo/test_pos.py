@@ -3,19 +3,19 @@ from __future__ import annotations
 import numpy as np
 
 from crmlib.demo.baskets import Lines, Tickets
-from crmlib.demo.columns import as_text
+from crmlib.demo.columns import as_text, decimals
 from crmlib.demo.holdings import Holding
-from crmlib.demo.pos import TicketCounter, cards_shown, decimals
-from crmlib.demo.rhythm import SECONDS_PER_DAY, Season
-from tests.demo.conftest import AS_OF_DATE
+from crmlib.demo.pos import TicketCounter, cards_shown
+from tests.demo.conftest import SEASON
 
-SEASON = Season.until(AS_OF_DATE)
+SECONDS_PER_DAY = 86_400
 NO_LINES = Lines(*(np.array([], dtype=np.int64) for _ in range(6)))
 
 
 def _tickets(person: list[int], day: list[int], shown: list[bool]) -> Tickets:
     second = np.array(day) * SECONDS_PER_DAY
-    return Tickets(np.array(person), second, np.zeros(len(person), dtype=np.int64), np.array(shown), NO_LINES)
+    nowhere = np.zeros(len(person), dtype=np.int64)
+    return Tickets(np.array(person), second, nowhere, nowhere.astype(np.bool_), np.array(shown), NO_LINES)
 
 
 def test_the_latest_card_is_shown() -> None:
