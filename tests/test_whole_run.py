@@ -80,8 +80,7 @@ def plant_canaries(data: Path) -> None:
 
 
 def copy_project(root: Path, project: Path) -> Path:
-    (project / "params").mkdir()
-    return Path(shutil.copy(root / "params" / "demo.yaml", project / "params" / "demo.yaml"))
+    return Path(shutil.copytree(root / "params", project / "params")) / "demo.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +107,7 @@ def test_every_room_runs_and_the_last_line_names_the_report(whole_run):
 def test_every_page_names_run_date_and_freshness(whole_run):
     pages = sorted(whole_run.folder.report.glob("*.html"))
     rooms = {Path(notebook).stem for notebook in whole_run.folder.manifest()["notebooks"]}
-    assert {page.stem for page in pages} == rooms | {"index", "data_dictionary"}
+    assert {page.stem for page in pages} == rooms | {"index", "governance", "data_dictionary"}
     for page in pages:
         text = page.read_text(encoding="utf-8")
         for said in ("whole", "1 November 2026", "loyalty (Marketing)"):
