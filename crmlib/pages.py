@@ -34,6 +34,7 @@ from crmlib.tables import CONTRACTS
 #: What must never stand in a page: columns of tables that hold it, by kind.
 GUARDED = (
     GuardedColumn("source_records", ("email",), "email"),
+    GuardedColumn("tickets", ("buyer_email",), "email"),
     GuardedColumn("source_records", ("phone",), "phone"),
     GuardedColumn("source_records", ("national_id",), "national_id"),
     GuardedColumn("source_records", ("full_name",), "name"),

@@ -6,6 +6,7 @@ paths are from the params file.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import hashlib
 import json
@@ -52,7 +53,7 @@ ENTITIES = {
 CHANNELS = ("email", "sms", "push", "postal", "call", "ads")
 PURPOSES = ("marketing", "profiling", "service", "third_party")
 #: Where only the lines of tickets are delivered, they carry what the ticket would.
-TICKET_FIELDS = ("source_record_id", "loyalty_card", "bought_at", "store_id", "channel", "status")
+TICKET_FIELDS = ("source_record_id", "loyalty_card", "buyer_email", "bought_at", "store_id", "channel", "status")
 #: What no row must bring: intake makes it where the source does not say.
 MADE_FIELDS = ("source", "updated_at", "line", "bought_on", "record_source")
 
@@ -110,6 +111,9 @@ class FieldFrom(Settings):
         What stands between the values of several columns.
     value : optional
         The same value for every row, in place of ``from``.
+    formula : str, optional
+        A sum over columns, in place of ``from``, such as ``{Price} * {Quantity} - {Discount}``: columns in braces,
+        numbers, + - * / and parentheses; an empty cell counts as 0.
     if_wrong : {"reject", "empty"}
         What becomes of a row whose value cannot be read: quarantine, or it goes without this field, and is counted.
     """
@@ -120,6 +124,7 @@ class FieldFrom(Settings):
     extract: str | None = None
     join: str = " "
     value: Scalar | None = None
+    formula: str | None = None
     if_wrong: Literal["reject", "empty"] = "reject"
 
     @field_validator("extract")
@@ -134,11 +139,33 @@ class FieldFrom(Settings):
                 raise ValueError("give exactly one group in parentheses: it is the value")
         return value
 
+    @field_validator("formula")
+    @classmethod
+    def _is_a_sum(cls, value: str | None) -> str | None:
+        if value is not None and not _is_sum(value):
+            raise ValueError(
+                "write columns in braces, numbers, + - * / and parentheses, such as '{Price} * {Quantity}'"
+            )
+        return value
+
     @model_validator(mode="after")
     def _has_one_origin(self) -> FieldFrom:
-        if (self.source_columns is None) == (self.value is None):
-            raise ValueError("give either from: or value:")
+        if sum(origin is not None for origin in (self.source_columns, self.value, self.formula)) != 1:
+            raise ValueError("give one of from:, value: and formula:")
         return self
+
+
+def _is_sum(text: str) -> bool:
+    """Whether a text is arithmetic over columns in braces; Python's own grammar says so, nothing is evaluated."""
+    plain = re.sub(r"\{[^{}]+\}", "1", text)
+    if not re.fullmatch(r"[\d.\s()+*/-]+", plain):
+        return False
+    try:
+        tree = ast.parse(plain.strip(), mode="eval")
+    except SyntaxError:
+        return False
+    known = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Constant, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.USub)
+    return all(isinstance(node, known) for node in ast.walk(tree)) and "{" in text
 
 
 def _as_field(value: Any) -> Any:
@@ -151,9 +178,22 @@ FieldMap = Annotated[FieldFrom, BeforeValidator(_as_field)]
 
 
 class EntitySource(Settings):
-    """Where one entity of a source lies, and what its columns mean."""
+    """Where one entity of a source lies, and what its columns mean.
+
+    Parameters
+    ----------
+    path : str
+        A file, a glob, or ``package:<package>/<file>``; a zip is unpacked.
+    member : str, optional
+        Of a zip: name or glob of the members that are meant; absent: all.
+    rows_with : str, optional
+        Column that says which rows are this entity's: those in which it is filled. The others belong to another entity
+        of the same file (the lines of an order) and are not counted here.
+    """
 
     path: str
+    member: str | None = None
+    rows_with: str | None = None
     format: Literal["csv", "tsv", "parquet"] | None = None
     dialect: Dialect = Dialect()
     preset: str | None = None

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from crmlib.errors import InputError, ParamsError
 from crmlib.params import (
     ENTITIES,
+    FieldFrom,
     Params,
     dump_params,
     end_of_day,
@@ -95,7 +96,7 @@ def test_settings_are_frozen(write):
             "{from: COD, value: 1},",
             7,
             "sources.erp.customers.fields.source_record_id",
-            "either from: or value:",
+            "one of from:, value: and formula:",
         ),
         (
             "COD,",
@@ -163,8 +164,8 @@ def test_of_a_list_of_deliveries_the_wrong_one_is_named(write):
     )
     path = write(text + "    - {path: b.csv, fields: {source_record_id: A}, foo: 1}\n")
     assert problems_of(path) == [
-        f"{path}:9: sources.erp.customers[2].foo: this key is unknown. Known here: path, format, dialect, preset, "
-        "fields, values, tags, keep, record_source, delivered_on, timezone, owner."
+        f"{path}:9: sources.erp.customers[2].foo: this key is unknown. Known here: path, member, rows_with, format, "
+        "dialect, preset, fields, values, tags, keep, record_source, delivered_on, timezone, owner."
     ]
 
 
@@ -296,3 +297,21 @@ def test_every_file_that_comes_with_the_project_is_in_order(root):
         params = load_params(file)
         assert params.sources.keys()
         assert {entity for source in params.sources.values() for entity in source.entities} <= ENTITIES.keys()
+
+
+@pytest.mark.parametrize("formula", ["{Price} * {Quantity} - {Discount}", "-({A b} + 1.5) / 2", "{Total}"])
+def test_a_formula_is_a_sum_over_columns(formula):
+    assert FieldFrom(formula=formula).formula == formula
+
+
+@pytest.mark.parametrize(
+    "formula", ["", "1 + 1", "{A} ** 2", "{A} // 2", "{A} + x", "{A}.real", "{A} +", "__import__('os')", "{A} {B}"]
+)
+def test_what_is_no_sum_is_no_formula(formula):
+    with pytest.raises(ValueError, match="write columns in braces"):
+        FieldFrom(formula=formula)
+
+
+def test_a_field_has_one_origin():
+    with pytest.raises(ValueError, match="give one of from:, value: and formula:"):
+        FieldFrom(formula="{A}", value=1)

@@ -154,6 +154,15 @@ def write_members(
     }
 
 
+def member_ids(piece: Piece, members: Members) -> Text:
+    """The tool's own id of each member (EUID)."""
+    return as_text(f"{n * 2_654_435_761 % 2**40:010x}" for n in _number_members(piece, members).tolist())
+
+
+def _number_members(piece: Piece, members: Members) -> Ints:
+    return scatter(piece.first + members.person, 100_000_000, key_of(piece.seed, "mailchimp"))
+
+
 def _write_all(
     piece: Piece, members: Members, records: dict[str, Records], campaigns: list[Campaign]
 ) -> dict[str, Text | str]:
@@ -169,7 +178,7 @@ def _write_all(
         np.where(members.left_with < 0, "", as_text([*texts, ""])[members.left_with]).astype(TEXT)
         for texts in ([one.name for one in campaigns], [one.campaign_id for one in campaigns])
     )
-    number = scatter(piece.first + members.person, 100_000_000, key_of(piece.seed, "mailchimp"))
+    number = _number_members(piece, members)
     address = as_text(f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}" for n in number.tolist())
     reason = np.where(members.complained, SPAM, REASONS[rng.integers(0, len(REASONS), size)]).astype(TEXT)
     return {
@@ -195,7 +204,7 @@ def _write_all(
         "CLEAN_CAMPAIGN_TITLE": titles,
         "CLEAN_CAMPAIGN_ID": ids,
         "LEID": number_text(500_000_000 + number),
-        "EUID": as_text(f"{n * 2_654_435_761 % 2**40:010x}" for n in number.tolist()),
+        "EUID": member_ids(piece, members),
         "NOTES": "",
         "TAGS": TAGS[rng.integers(0, len(TAGS), size)],
     }

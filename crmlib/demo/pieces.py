@@ -9,7 +9,7 @@ from crmlib.demo.consent_log import write_log
 from crmlib.demo.defects import repeat_rows
 from crmlib.demo.effects import count_effects
 from crmlib.demo.lists import draw_listings, find_listed, write_listings
-from crmlib.demo.mailchimp import find_members, write_members
+from crmlib.demo.mailchimp import Members, find_members, member_ids, write_members
 from crmlib.demo.mailing import write_sends
 from crmlib.demo.outputs import Outputs
 from crmlib.demo.permissions import permission_table
@@ -92,10 +92,14 @@ def _write_mailing(outputs: Outputs, story: Story) -> int:
     log, bought = outputs.logs["mailing"], story.bought_in_windows()
     table = write_sends(piece, sends, bought, campaigns, story.reach, story.records, log)
     outputs.sends.write("sends", table)
-    members = find_members(piece, story.reach, story.stated, story.events, sends, campaigns)
+    members = _find_members(story)
     for name, columns in write_members(piece, members, story.records, campaigns).items():
         outputs.audience.write(outputs.audience_names[name], columns)
     return len(sends)
+
+
+def _find_members(story: Story) -> Members:
+    return find_members(story.piece, story.reach, story.stated, story.events, story.history.sends, story.campaigns)
 
 
 def _write_truth(outputs: Outputs, story: Story) -> Counts:
@@ -108,9 +112,11 @@ def _write_truth(outputs: Outputs, story: Story) -> Counts:
         history, story.occasions, story.seen_occasions(), story.amounts(), story.campaigns, piece.season.days
     )
     outputs.effects = outputs.effects.add(effects)
+    members = _find_members(story)
     people = truth.people_table(piece, records)
     tables = {
         "people": people,
+        "people_elsewhere": truth.member_table(piece, member_ids(piece, members), members.person),
         "households": truth.household_table(piece.people),
         "behaviour": truth.behaviour_table(piece, history),
         "stages": stage_table(piece, history),

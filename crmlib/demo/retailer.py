@@ -134,6 +134,7 @@ def _write_master_data(outputs: Outputs, campaigns: list[Campaign], season: Seas
     day, data = f"{outputs.as_of_date:%Y%m%d}", outputs.folder / "data"
     contacts, about_contacts = suppliers.write_contacts(seed)
     outputs.truth_tables.write("suppliers", about_contacts)
+    outputs.truth_tables.write("people_elsewhere", about_contacts.select(["source", "source_record_id", "person_id"]))
     for name, columns, dialect in (
         (f"erp/articulos_{day}.csv", erp.write_products(), OFFICE_DIALECT),
         (f"erp/tiendas_{day}.csv", erp.write_stores(), OFFICE_DIALECT),

@@ -35,7 +35,7 @@ def write_contacts(seed: int) -> tuple[dict[str, Text | str], pa.Table]:
     columns : mapping of str to Text or str
         A text that is the same in every row stands alone.
     truth : Table
-        email, person_id, supplier_id: by any of a contact's addresses.
+        email, source, source_record_id (the name with the organisation), person_id, supplier_id.
     """
     rng, products = stream(seed, "suppliers"), read_products()
     brands = dict(zip(products.supplier_id.tolist(), products.brand.tolist(), strict=True))
@@ -76,6 +76,8 @@ def write_contacts(seed: int) -> tuple[dict[str, Text | str], pa.Table]:
     columns: dict[str, Text | str] = dict.fromkeys(HEADINGS.split(","), "") | same | written
     truth = {
         "email": pa.array(email),
+        "source": pa.repeat("contacts", size),
+        "source_record_id": pa.array(given + " " + surname + " " + brand),
         "person_id": pa.array("S" + number_text(np.arange(size), 8)),
         "supplier_id": pa.array(supplier),
     }

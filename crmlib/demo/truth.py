@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
+from crmlib.demo.columns import Ints, Text
 from crmlib.demo.defects import DefectLog
 from crmlib.demo.history import History
 from crmlib.demo.people import People, household_ids, person_ids
@@ -32,17 +33,22 @@ def people_table(piece: Piece, records: dict[str, Records]) -> pa.Table:
     parts = [(source, known.keys, known.person) for source, known in records.items()]
     lost = ~piece.listed
     parts.append(("card", piece.card_numbers[lost], piece.holdings["loyalty"].person[lost]))
-    tables = [
-        pa.table(
-            {
-                "source": pa.repeat(source, len(ids)),
-                "source_record_id": pa.array(ids),
-                "person_id": pa.array(names[person]),
-            }
-        )
-        for source, ids, person in parts
-    ]
-    return pa.concat_tables(tables).combine_chunks()
+    return pa.concat_tables([_whose(*part, names) for part in parts]).combine_chunks()
+
+
+def member_table(piece: Piece, ids: Text, person: Ints) -> pa.Table:
+    """Whose each member of the mailing tool's audience is: source, source_record_id, person_id."""
+    return _whose("mailchimp", ids, person, person_ids(piece.people.number))
+
+
+def _whose(source: str, ids: Text, person: Ints, names: Text) -> pa.Table:
+    return pa.table(
+        {
+            "source": pa.repeat(source, len(ids)),
+            "source_record_id": pa.array(ids),
+            "person_id": pa.array(names[person]),
+        }
+    )
 
 
 def household_table(people: People) -> pa.Table:

@@ -65,6 +65,9 @@ def choose_expressions(table: str, delivery: Delivery, mapped: Collection[str], 
     if table != "source_records" and "source_record_id" in mapped and "record_source" not in mapped:
         other = literal(delivery.given.record_source or delivery.source)
         chosen["record_source"] = f"CASE WHEN {chosen['source_record_id']} IS NOT NULL THEN {other} END"
+    elif "buyer_email" in mapped:
+        other = literal(delivery.given.record_source or delivery.source)
+        chosen["record_source"] = f"CASE WHEN {chosen['buyer_email']} IS NOT NULL THEN {other} END"
     if table == "source_records":
         chosen["extra"] = "extra"
         if delivery.given.tags:

@@ -23,8 +23,10 @@ class Delivery:
     given : EntitySource
         What params say of it, its preset applied.
     path : Path
+    member : str
+        Of a zip: which of its members; else empty.
     load : str
-        The file's name, with its folder's where several have the same.
+        The file's name, with its folder's where several have the same, and of a zip with its member's.
     read : ReadFile
         Its table is dropped once staged.
     hash : str
@@ -42,6 +44,7 @@ class Delivery:
     where: str
     given: EntitySource
     path: Path
+    member: str
     load: str
     read: ReadFile
     hash: str

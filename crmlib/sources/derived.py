@@ -14,8 +14,9 @@ TICKETS_OF_LINES = """
     ),
     heads AS (
       SELECT source, ticket_id, min(record_source) AS record_source, min(source_record_id) AS source_record_id,
-        min(loyalty_card) AS loyalty_card, min(bought_at) AS bought_at, min(bought_on) AS bought_on,
-        min(store_id) AS store_id, min(channel) AS channel, min(status) AS status, max(updated_at) AS updated_at,
+        min(loyalty_card) AS loyalty_card, min(buyer_email) AS buyer_email, min(bought_at) AS bought_at,
+        min(bought_on) AS bought_on, min(store_id) AS store_id, min(channel) AS channel, min(status) AS status,
+        max(updated_at) AS updated_at,
         bool_or(dated) AS dated
       FROM staged_ticket_lines
       SEMI JOIN changed USING (source, ticket_id)

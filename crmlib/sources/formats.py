@@ -208,7 +208,9 @@ def read_as(column: Column, said_as: str, formats: Formats, timezone: str) -> Re
         return Reading(_read_bool(field, said_as), literal("not_yes_or_no"))
     if column.kind == "texts":
         parts = rf"regexp_split_to_array({field}, '\s*(?:,|;|\||:::)\s*')" if said_as == "VARCHAR" else field
-        return Reading(f"list_filter({parts}, part -> part <> '')")
+        # quoted lists inside a cell; labels of the tool's own begin with an asterisk
+        bare = f"list_transform({parts}, part -> trim(part, ' \"'))"
+        return Reading(f"list_filter({bare}, part -> part <> '' AND NOT starts_with(part, '* '))")
     return _read_number(column, said_as, formats)
 
 

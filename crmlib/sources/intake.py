@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from crmlib.engine import Engine
 from crmlib.params import ENTITIES, Params
-from crmlib.sources.cards import resolve_buyers
+from crmlib.sources.buyers import resolve_buyers
 from crmlib.sources.derived import accept_restated_records, stage_consents_of_records, stage_tickets_of_lines
 from crmlib.sources.ledger import make_ledger
 from crmlib.sources.quarantine import check_usable, collect_rejected, gather_outcomes, make_rejected_rows

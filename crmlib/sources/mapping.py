@@ -6,6 +6,7 @@ A field's text is taken from its columns, extracted, trimmed, and its words are 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 
 from crmlib.engine import Engine, literal, quote
@@ -13,6 +14,9 @@ from crmlib.errors import EngineError, InputError
 from crmlib.params import FieldFrom
 from crmlib.sources.formats import fits
 from crmlib.tables import Column
+
+#: A column in a formula.
+_COLUMN = re.compile(r"\{([^{}]+)\}")
 
 
 def check_columns(
@@ -82,6 +86,8 @@ def check_patterns(engine: Engine, fields: Mapping[str, FieldFrom], date: str | 
 
 def columns_of(field: FieldFrom) -> list[str]:
     """The columns a field is made of."""
+    if field.formula is not None:
+        return _COLUMN.findall(field.formula)
     if field.source_columns is None:
         return []
     return [field.source_columns] if isinstance(field.source_columns, str) else list(field.source_columns)
@@ -92,6 +98,7 @@ def text_of(
     columns: Mapping[str, str],
     words: Mapping[str, object] | None = None,
     column: Column | None = None,
+    decimal: str | None = None,
 ) -> str:
     """The expression for a field's text: its columns, extracted, trimmed, in our words.
 
@@ -104,7 +111,14 @@ def text_of(
         What stands there -> what is meant.
     column : Column, optional
         What the field fills: a typed column that fits it stays as it is.
+    decimal : str, optional
+        The file's decimal sign, for formulas; absent: a point.
     """
+    if field.formula is not None:
+        figure = _COLUMN.sub(lambda found: _term(found[1], columns[found[1]], decimal or "."), field.formula)
+        text = f"replace(CAST(CAST({figure} AS DECIMAL(18, 2)) AS VARCHAR), '.', {literal(decimal or '.')})"
+        # said in words, so that the row is told like any other whose number cannot be read
+        return f"coalesce({text}, 'no number')"
     if field.source_columns is None:
         return literal(_spell(field.value))
     sources = columns_of(field)
@@ -128,6 +142,14 @@ def text_of(
         )
         text = f"CASE lower({text}) {cases} ELSE {text} END"
     return text
+
+
+def _term(column: str, kind: str, decimal: str) -> str:
+    """A column as a number of a formula: an empty cell is 0, and what is no number makes the whole nothing."""
+    text = f"trim({_column_text(column, kind)})"
+    if kind == "VARCHAR" and decimal == ",":
+        text = f"replace(replace({text}, '.', ''), ',', '.')"
+    return f"CASE WHEN coalesce({text}, '') = '' THEN 0 ELSE TRY_CAST({text} AS DOUBLE) END"
 
 
 def _number_or_nothing(column: str, kind: str) -> str:

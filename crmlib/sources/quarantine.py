@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from crmlib.engine import Engine, literal, quote
 from crmlib.errors import InputError
+from crmlib.sources.archives import open_members
 from crmlib.sources.delivery import Delivery
 from crmlib.sources.readers import ROW, read_file
 from crmlib.sources.staging import Staging, drop_read
@@ -151,20 +152,22 @@ def collect_rejected(staging: Staging) -> str:
 
 
 def _read_again(engine: Engine, delivery: Delivery) -> None:
-    given = delivery.given
-    read = read_file(engine, delivery.path, given.format, delivery.read.dialect, "read_again", delivery.where)
-    cells = ", ".join(f"{literal(name)}, {quote(name)}" for name in read.columns)
-    engine.execute(
-        f"""
-        INSERT INTO rejected_texts
-        SELECT {delivery.number}, {quote(ROW)}, CAST(json_object({cells}) AS VARCHAR)
-        FROM {quote(read.table)}
-        SEMI JOIN (
-          SELECT row AS {quote(ROW)} FROM intake_rows WHERE file = {delivery.number} AND rule IS NOT NULL
-        ) AS rejected USING ({quote(ROW)})
-        """
-    )
-    drop_read(engine, read)
+    given, dialect, where = delivery.given, delivery.read.dialect, delivery.where
+    with open_members(delivery.path, delivery.member or None, where) as files:
+        (file,) = files.values()
+        read = read_file(engine, file, given.format, dialect, "read_again", where, given.rows_with)
+        cells = ", ".join(f"{literal(name)}, {quote(name)}" for name in read.columns)
+        engine.execute(
+            f"""
+            INSERT INTO rejected_texts
+            SELECT {delivery.number}, {quote(ROW)}, CAST(json_object({cells}) AS VARCHAR)
+            FROM {quote(read.table)}
+            SEMI JOIN (
+              SELECT row AS {quote(ROW)} FROM intake_rows WHERE file = {delivery.number} AND rule IS NOT NULL
+            ) AS rejected USING ({quote(ROW)})
+            """
+        )
+        drop_read(engine, read)
 
 
 def make_rejected_rows(engine: Engine, base: str | None) -> str:

@@ -99,7 +99,15 @@ def _find_in_package(path: str, where: str) -> Path:
     raise InputError(f"{where}: the package {package} holds no file {inner}.")
 
 
-def read_file(engine: Engine, path: Path, kind: str | None, dialect: Dialect, table: str, where: str) -> ReadFile:
+def read_file(
+    engine: Engine,
+    path: Path,
+    kind: str | None,
+    dialect: Dialect,
+    table: str,
+    where: str,
+    rows_with: str | None = None,
+) -> ReadFile:
     """Read a file into a table of the engine.
 
     Parameters
@@ -114,15 +122,35 @@ def read_file(engine: Engine, path: Path, kind: str | None, dialect: Dialect, ta
         Name of the table to make.
     where : str
         The key in the params, for errors.
+    rows_with : str, optional
+        Column that must be filled: rows in which it is empty are another entity's. They keep their numbers.
 
     Raises
     ------
     InputError
-        If the file is empty, or cannot be read as what it is said to be.
+        If the file is empty, or cannot be read as what it is said to be, or has no such column.
     """
     if is_parquet(path, kind):
-        return _read_parquet(engine, path, table, where)
-    return _read_text(engine, path, kind, dialect, table, where)
+        read = _read_parquet(engine, path, table, where)
+    else:
+        read = _read_text(engine, path, kind, dialect, table, where)
+    return read if rows_with is None else _keep_rows(engine, read, rows_with, path, where)
+
+
+def _keep_rows(engine: Engine, read: ReadFile, column: str, path: Path, where: str) -> ReadFile:
+    if column not in read.columns:
+        raise InputError(f"{where}.rows_with: the file {path.name} has no column '{column}'.")
+    filled = f"coalesce(trim(CAST({quote(column)} AS VARCHAR)), '') <> ''"
+    if read.dialect.encoding is None:
+        scan = f"read_parquet({literal(str(path))}, file_row_number = true)"
+        engine.view(
+            read.table,
+            f"SELECT * EXCLUDE (file_row_number), file_row_number + 1 AS {quote(ROW)} FROM {scan} WHERE {filled}",
+        )
+    else:
+        engine.execute(f"DELETE FROM {quote(read.table)} WHERE NOT ({filled})")
+    kept = int(engine.row(f"SELECT count(*) AS n FROM {quote(read.table)}")["n"])
+    return replace(read, rows=kept + len(read.unreadable))
 
 
 def peek_columns(engine: Engine, path: Path, kind: str | None, dialect: Dialect, where: str) -> list[str]:

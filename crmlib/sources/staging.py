@@ -15,6 +15,7 @@ from crmlib.engine import Engine, literal, quote
 from crmlib.errors import InputError
 from crmlib.params import ENTITIES, EntitySource, Params, TruthSource, end_of_day
 from crmlib.sources import formats, mapping
+from crmlib.sources.archives import open_members
 from crmlib.sources.columns import (
     choose_expressions,
     keep_extra,
@@ -64,27 +65,34 @@ class Staging:
         mapping.check_patterns(self.engine, given.fields, given.dialect.date, where)
         paths = find_files(self.params_file, given.path, where)
         names = Counter(path.name for path in paths)
+        begun = len(self.deliveries)
         for path in paths:
-            number = len(self.deliveries) + 1
-            read = read_file(self.engine, path, given.format, given.dialect, f"read_{number}", where)
-            mapped = apply_preset(given, entity, list(read.columns), path.name, where)
-            mapping.check_columns(mapped.fields, mapped.keep, list(read.columns), path.name, where)
-            delivery = Delivery(
-                number,
-                source,
-                entity,
-                where,
-                mapped,
-                path,
-                path.name if names[path.name] == 1 else f"{path.parent.name}/{path.name}",
-                read,
-                hash_of(path),
-                self._delivered_at(path, given.delivered_on),
-                owner=given.owner or self.params.sources[source].owner,
-            )
-            self.deliveries.append(self._stage_file(delivery))
-            drop_read(self.engine, read)
-        if not any(delivery.read.rows for delivery in self.deliveries[-len(paths) :]):
+            load = path.name if names[path.name] == 1 else f"{path.parent.name}/{path.name}"
+            with open_members(path, given.member, where) as files:
+                for member, file in files.items():
+                    number = len(self.deliveries) + 1
+                    read = read_file(
+                        self.engine, file, given.format, given.dialect, f"read_{number}", where, given.rows_with
+                    )
+                    mapped = apply_preset(given, entity, list(read.columns), file.name, where)
+                    mapping.check_columns(mapped.fields, mapped.keep, list(read.columns), file.name, where)
+                    delivery = Delivery(
+                        number,
+                        source,
+                        entity,
+                        where,
+                        mapped,
+                        path,
+                        member,
+                        f"{load}/{member}" if member else load,
+                        read,
+                        hash_of(path),
+                        self._delivered_at(path, given.delivered_on),
+                        owner=given.owner or self.params.sources[source].owner,
+                    )
+                    self.deliveries.append(self._stage_file(delivery))
+                    drop_read(self.engine, read)
+        if not any(delivery.read.rows for delivery in self.deliveries[begun:]):
             raise InputError(f"{where}: the file {paths[-1].name} holds a heading but no rows.")
 
     def staged(self, table: str) -> str:
@@ -107,7 +115,9 @@ class Staging:
         table = ENTITIES[delivery.entity]
         columns = mapped_columns(table, given)
         texts = {
-            name: mapping.text_of(given.fields[name], read.columns, given.values.get(name), column)
+            name: mapping.text_of(
+                given.fields[name], read.columns, given.values.get(name), column, given.dialect.decimal
+            )
             for name, column in columns.items()
         }
         said = engine.view(
@@ -267,5 +277,8 @@ def _peek(
     engine: Engine, params_file: Path, given: EntitySource | TruthSource, where: str
 ) -> Iterator[tuple[Path, list[str]]]:
     mapping.check_patterns(engine, given.fields, given.dialect.date, where)
+    member = given.member if isinstance(given, EntitySource) else None
     for path in find_files(params_file, given.path, where):
-        yield path, peek_columns(engine, path, given.format, given.dialect, where)
+        with open_members(path, member, where) as files:
+            for file in files.values():
+                yield file, peek_columns(engine, file, given.format, given.dialect, where)

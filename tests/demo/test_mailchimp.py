@@ -102,3 +102,14 @@ def test_members_left_with_campaigns_there_are(audience, data: Path) -> None:
     left = [row for row in audience["unsubscribed"] if row["UNSUB_CAMPAIGN_ID"]]
     assert len(left) > 20
     assert all(names[row["UNSUB_CAMPAIGN_ID"]] == row["UNSUB_CAMPAIGN_TITLE"] for row in left)
+
+
+def test_the_truth_says_whose_each_member_is(audience, owners, truth: Path) -> None:
+    told = {
+        row["source_record_id"]: row["person_id"]
+        for row in pq.read_table(truth / "people_elsewhere.parquet").to_pylist()
+        if row["source"] == "mailchimp"
+    }
+    members = {row["EUID"]: row["Email Address"].lower() for rows in audience.values() for row in rows}
+    assert told.keys() == members.keys()
+    assert all(told[member] in owners[email] for member, email in members.items())

@@ -114,3 +114,37 @@ def test_the_columns_of_a_field():
     assert columns_of(FieldFrom(source_columns="a")) == ["a"]
     assert columns_of(FieldFrom(source_columns=["a", "b"])) == ["a", "b"]
     assert columns_of(FieldFrom(value=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("decimal", "row", "found"),
+    [
+        (".", "2.50,3,0.5", 7.0),
+        (".", "2.50,3,", 7.5),
+        (",", '"1.002,50",2,"0,5"', 2004.5),
+    ],
+)
+def test_a_formula_is_worked_out(deliveries, decimal, row, found):
+    deliveries.write("t.csv", f"price,pieces,off,at\n{row},2026-01-01\n")
+    tickets = {
+        "path": "t.csv",
+        "dialect": {"decimal": decimal, "delimiter": ","},
+        "fields": {"bought_at": "at", "amount": {"formula": "{price} * {pieces} - {off}"}},
+    }
+    deliveries.take_in({"till": {"tickets": tickets}})
+    assert deliveries.rows("tickets", "CAST(amount AS DOUBLE) AS amount") == [{"amount": found}]
+
+
+def test_a_formula_over_what_is_no_number_rejects_its_row(deliveries):
+    deliveries.write("t.csv", "price,pieces,at\n2,3,2026-01-01\n2,x,2026-01-01\n")
+    fields = {"bought_at": "at", "amount": {"formula": "{price} * {pieces}"}}
+    deliveries.take_in({"till": {"tickets": {"path": "t.csv", "fields": fields}}})
+    assert deliveries.ledger() == [(2, 1, 1, 0)]
+    assert deliveries.rejected() == [(2, "amount", "not_a_number")]
+
+
+def test_a_formula_names_columns_that_are_there(deliveries):
+    deliveries.write("t.csv", "price,at\n2,2026-01-01\n")
+    fields = {"bought_at": "at", "amount": {"formula": "{price} * {peices}"}}
+    with pytest.raises(InputError, match=r"has no column 'peices'"):
+        deliveries.take_in({"till": {"tickets": {"path": "t.csv", "fields": fields}}})

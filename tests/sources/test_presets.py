@@ -120,3 +120,84 @@ def test_an_unknown_preset_is_told():
 def test_without_a_preset_nothing_changes():
     delivery = EntitySource(path="x", fields={"email": "E"})
     assert apply_preset(delivery, "customers", ["E"], "a.csv", "x") is delivery
+
+
+ORDERS = (
+    "Name,Email,Financial Status,Created at,Total,Discount Amount,Refunded Amount,Lineitem quantity,Lineitem price,"
+    "Lineitem sku,Lineitem discount\n"
+    "#1,a@a.example,paid,2026-03-01 10:00:00 +0000,24.00,1.00,0.00,2,5.00,P1,1.00\n"
+    "#1,,,,,,,3,5.00,P2,0.00\n"
+    "#2,Z@A.example,partially_refunded,2026-03-02 10:00:00 +0000,10.00,0.00,4.00,1,10.00,P1,\n"
+)
+
+
+def test_shopify_orders_are_tickets_of_the_accounts_with_that_address_and_their_lines(deliveries):
+    deliveries.write("orders.csv", ORDERS)
+    deliveries.write("customers.csv", "id,mail\n7,z@a.example\n8,b@a.example\n")
+    sources = {
+        "shop": {
+            "customers": {"path": "customers.csv", "fields": {"source_record_id": "id", "email": "mail"}},
+            "tickets": {"path": "orders.csv", "preset": "shopify_orders", "rows_with": "Created at"},
+            "ticket_lines": {"path": "orders.csv", "preset": "shopify_order_lines"},
+        }
+    }
+    deliveries.take_in(sources)
+    columns = "ticket_id, record_source, source_record_id, CAST(amount AS DOUBLE) AS amount, channel"
+    assert [tuple(row.values()) for row in deliveries.rows("tickets", columns)] == [
+        ("#1", None, None, 24.0, "online"),
+        ("#2", "shop", "7", 6.0, "online"),
+    ]
+    lines = deliveries.rows("ticket_lines", "ticket_id, line, product_id, CAST(amount AS DOUBLE) AS amount")
+    assert [tuple(row.values()) for row in lines] == [
+        ("#1", 1, "P1", 9.0),
+        ("#1", 2, "P2", 15.0),
+        ("#2", 1, "P1", 10.0),
+    ]
+    read = deliveries.intake.deliveries.set_index("entity")["rows_read"]
+    assert (read["customers"], read["tickets"], read["ticket_lines"]) == (2, 2, 3)
+
+
+MEMBER = (
+    "Email Address,First Name,Last Name,Address,Phone Number,Birthday,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,"
+    "CONFIRM_IP,GMTOFF,DSTOFF,TIMEZONE,CC,REGION,{own},LEID,EUID,NOTES,TAGS\n"
+    "a@a.example,Ana,Gil,Calle Mayor 3  Telde  Las Palmas  35200  ES,,,3,{opted},,{confirmed},,0,1,,es,cn,{values},"
+    '1,e1,,"""VIP"",""Blog"""\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("own", "values", "events"),
+    [
+        ("LAST_CHANGED", "2026-02-01 10:00:00", [("granted", "2026-01-02 09:05:00+00:00")]),
+        ("UNSUB_TIME,UNSUB_CAMPAIGN_TITLE,UNSUB_CAMPAIGN_ID,UNSUB_REASON,UNSUB_REASON_OTHER",
+         "2026-05-01 10:00:00,Spring,s1,,", [("withdrawn", "2026-05-01 10:00:00+00:00")]),
+        ("CLEAN_TIME,CLEAN_CAMPAIGN_TITLE,CLEAN_CAMPAIGN_ID", "2026-05-01 10:00:00,Spring,s1", []),
+    ],
+)  # fmt: skip
+def test_members_of_a_mailchimp_audience_state_what_their_file_says(deliveries, own, values, events):
+    times = {"opted": "2026-01-02 09:00:00", "confirmed": "2026-01-02 09:05:00"}
+    deliveries.write("members.csv", MEMBER.format(own=own, values=values, **times))
+    deliveries.take_in({"mail": {"customers": {"path": "members.csv", "preset": "mailchimp_audience"}}})
+    (row,) = deliveries.rows("source_records", "source_record_id, address_line, postcode, tags")
+    assert row == {
+        "source_record_id": "e1",
+        "address_line": "Calle Mayor 3",
+        "postcode": "35200",
+        "tags": ["VIP", "Blog"],
+    }
+    told = deliveries.rows("consent_events", "decision, CAST(happened_at AS VARCHAR) AS at")
+    assert [(event["decision"], event["at"].replace("+00", "+00:00")) for event in told] == events
+
+
+def test_google_contacts_keep_the_first_of_several_values_and_their_labels(deliveries):
+    headings = read_preset("google_contacts", "x").generations[0].headings
+    cells = dict.fromkeys(headings, "") | {
+        "First Name": "Juan", "Last Name": "Báez", "Organization Name": "Finca", "Labels": "supplier ::: * myContacts",
+        "E-mail 1 - Value": "juan@finca.example ::: pedidos@finca.example", "Phone 1 - Value": "+34 690459332",
+    }  # fmt: skip
+    deliveries.write("contacts.csv", ",".join(headings) + "\n" + ",".join(cells.values()) + "\n")
+    deliveries.take_in({"contacts": {"customers": {"path": "contacts.csv", "preset": "google_contacts"}}})
+    (row,) = deliveries.rows("source_records", "source_record_id, email, tags, company")
+    assert row == {
+        "source_record_id": "Juan Báez Finca", "email": "juan@finca.example", "tags": ["supplier"], "company": "Finca",
+    }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The record behind a loyalty card."""
+"""The record behind a loyalty card, or an e-mail address."""
 
 from __future__ import annotations
 
@@ -107,3 +107,44 @@ def test_a_buyer_that_is_corrected_is_a_change(deliveries):
     deliveries.take_in(sources)
     assert deliveries.ledger() == [(1, 1, 0, 0)]
     assert deliveries.values("tickets", "source_record_id") == ["B"]
+
+
+@pytest.fixture
+def mailed(deliveries):
+    def mailed(records: str, tickets: str, as_of: str = "2026-11-01") -> list[tuple]:
+        deliveries.write("records.csv", "id,mail,changed\n" + records)
+        deliveries.write("others.csv", "id,mail,changed\n99,only@erp.example,2026-01-01\n")
+        deliveries.write("orders.csv", "t,at,mail\n" + tickets)
+        fields = {"source_record_id": "id", "email": "mail", "updated_at": "changed"}
+        sources = {
+            "shop": {
+                "customers": {"path": "records.csv", "fields": fields},
+                "tickets": {
+                    "path": "orders.csv",
+                    "fields": {"ticket_id": "t", "bought_at": "at", "buyer_email": "mail"},
+                },
+            },
+            "erp": {"customers": {"path": "others.csv", "fields": fields}},
+        }
+        deliveries.take_in(sources, as_of=as_of)
+        rows = deliveries.rows("tickets", "ticket_id, record_source, source_record_id")
+        return [tuple(row.values()) for row in rows]
+
+    return mailed
+
+
+def test_an_address_is_the_record_of_the_same_source_that_has_it(mailed):
+    records = "7,Ana@a.example,2026-01-01\n8,b@a.example,2026-01-01\n"
+    orders = "1,2026-02-01,ana@A.example\n2,2026-02-01,only@erp.example\n3,2026-02-01,\n"
+    assert mailed(records, orders) == [("1", "shop", "7"), ("2", None, None), ("3", None, None)]
+
+
+def test_an_address_of_several_is_the_record_updated_last_as_known_then(mailed):
+    records = "7,a@a.example,2026-01-01\n8,a@a.example,2026-05-01\n"
+    assert mailed(records, "1,2026-02-01,a@a.example\n") == [("1", "shop", "8")]
+
+
+def test_a_later_run_finds_the_record_that_came_late(mailed):
+    assert mailed("7,z@a.example,2026-01-01\n", "1,2026-02-01,a@a.example\n") == [("1", None, None)]
+    records = "7,z@a.example,2026-01-01\n8,a@a.example,2026-03-01\n"
+    assert mailed(records, "1,2026-02-01,a@a.example\n") == [("1", "shop", "8")]

@@ -1,4 +1,4 @@
-"""Cards: the record behind the loyalty card that was shown at the till."""
+"""Buyers: the record behind the loyalty card that was shown at the till, or the e-mail address that was given."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from datetime import datetime
 from crmlib.engine import Engine, Step, quote
 from crmlib.tables import CONTRACTS
 
+#: Records as they are known at the end of the as-of date: all their versions, the latest of age 1.
+_KNOWN = """
+    SELECT *, row_number() OVER (PARTITION BY source, source_record_id ORDER BY updated_at DESC) AS age
+    FROM intake_source_records
+    WHERE updated_at < $cutoff AND (created_at IS NULL OR created_at < $cutoff)
+"""
+
 CARD_HOLDERS = Step(
     "card_holders",
-    """
-    WITH known AS (
-      SELECT *, row_number() OVER (PARTITION BY source, source_record_id ORDER BY updated_at DESC) AS age
-      FROM intake_source_records
-      WHERE updated_at < $cutoff AND (created_at IS NULL OR created_at < $cutoff)
-    ),
-    holders AS (
+    f"""
+    WITH known AS ({_KNOWN}), holders AS (
       SELECT loyalty_card, source, source_record_id,
         row_number() OVER (PARTITION BY loyalty_card ORDER BY updated_at DESC, source, source_record_id) AS place,
         count(*) OVER (PARTITION BY loyalty_card) AS holders
@@ -23,6 +25,21 @@ CARD_HOLDERS = Step(
       WHERE age = 1 AND loyalty_card IS NOT NULL
     )
     SELECT loyalty_card, source AS record_source, source_record_id, holders
+    FROM holders
+    WHERE place = 1
+    """,
+)
+
+EMAIL_HOLDERS = Step(
+    "email_holders",
+    f"""
+    WITH known AS ({_KNOWN}), holders AS (
+      SELECT lower(email) AS email, source, source_record_id,
+        row_number() OVER (PARTITION BY source, lower(email) ORDER BY updated_at DESC, source_record_id) AS place
+      FROM known
+      WHERE age = 1 AND email IS NOT NULL
+    )
+    SELECT email, source AS record_source, source_record_id
     FROM holders
     WHERE place = 1
     """,
@@ -39,22 +56,29 @@ BUYERS = Step(
       CASE
         WHEN card_holders.loyalty_card IS NOT NULL THEN card_holders.record_source
         WHEN tickets.loyalty_card IS NOT NULL AND coalesce(tickets.record_source, 'card') = 'card' THEN 'card'
-        ELSE tickets.record_source
+        WHEN email_holders.email IS NOT NULL THEN email_holders.record_source
+        WHEN tickets.source_record_id IS NOT NULL THEN tickets.record_source
       END AS record_source,
       CASE
         WHEN card_holders.loyalty_card IS NOT NULL THEN card_holders.source_record_id
         WHEN tickets.loyalty_card IS NOT NULL AND coalesce(tickets.record_source, 'card') = 'card'
           THEN tickets.loyalty_card
+        WHEN email_holders.email IS NOT NULL THEN email_holders.source_record_id
         ELSE tickets.source_record_id
       END AS source_record_id
     FROM intake_tickets AS tickets
     LEFT JOIN card_holders ON card_holders.loyalty_card = tickets.loyalty_card
+    LEFT JOIN email_holders
+      ON email_holders.email = lower(tickets.buyer_email)
+      AND email_holders.record_source = coalesce(tickets.record_source, tickets.source)
     """,
 )
 
 
 def resolve_buyers(engine: Engine, tickets: str, records: str | None, cutoff: datetime) -> tuple[str, int]:
-    """Name the record behind each ticket's card: the one updated last; a card that no record holds is itself one.
+    """Name the record behind each ticket's card or e-mail address: the one updated last.
+
+    A card that no record holds is itself a record; an address that none of the named source's records has is nobody's.
 
     Parameters
     ----------
@@ -78,5 +102,6 @@ def resolve_buyers(engine: Engine, tickets: str, records: str | None, cutoff: da
     if tickets != "intake_tickets":
         engine.view("intake_tickets", f"FROM {quote(tickets)}")
     engine.run(CARD_HOLDERS, cutoff=cutoff)
+    engine.run(EMAIL_HOLDERS, cutoff=cutoff)
     shared = engine.row("SELECT count(*) AS n FROM card_holders WHERE holders > 1")["n"]
     return engine.run(BUYERS), int(shared)
