@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,20 +66,76 @@ def plant_canaries(data: Path) -> None:
         for row in (person, rejected):
             file.write(";".join(row[name] for name in heading) + "\r\n")
         file.write(f"{CANARY}roto;{CANARY}roto\r\n")
-    cards = data / "loyalty" / "cards.csv"
-    heading = cards.read_text(encoding="utf-8").splitlines()[0].split("\t")
-    person = {name: f"{CANARY}{name}" for name in heading} | {
-        "telefono": CANARY_PHONE,
-        "email": f"{CANARY}tarjeta@correo.example",
-        "fecha_nacimiento": "1971-03-07",
-        "fecha_alta": "2025-02-01",
-        "fecha_modificacion": "2025-02-01",
-        "fecha_consentimiento": "2025-02-01",
-        "acepta_email": "si",
-        "acepta_sms": "no",
+    append_person(
+        data / "loyalty" / "cards.csv",
+        "\t",
+        {
+            "telefono": CANARY_PHONE,
+            "email": f"{CANARY}tarjeta@correo.example",
+            "fecha_nacimiento": "1971-03-07",
+            "fecha_alta": "2025-02-01",
+            "fecha_modificacion": "2025-02-01",
+            "fecha_consentimiento": "2025-02-01",
+            "acepta_email": "si",
+            "acepta_sms": "no",
+        },
+    )
+    append_person(
+        data / "shop" / "customers.csv",
+        ",",
+        {"Email": f"{CANARY}tienda@correo.example", "Phone": CANARY_PHONE, "Accepts Email Marketing": "yes"}
+        | {"Accepts SMS Marketing": "no"},
+    )
+    orders = {"Name": "#999999", "Email": f"{CANARY}tienda@correo.example", "Created at": "2026-05-01 10:00:00 +0100"}
+    amounts = (
+        "Total",
+        "Refunded Amount",
+        "Discount Amount",
+        "Lineitem price",
+        "Lineitem quantity",
+        "Lineitem discount",
+    )
+    append_person(next((data / "shop").glob("orders_*.csv")), ",", orders | dict.fromkeys(amounts, "1"))
+    append_person(
+        data / "contacts" / "contacts.csv",
+        ",",
+        {"E-mail 1 - Value": f"{CANARY}contacto@correo.example", "Phone 1 - Value": CANARY_PHONE, "Birthday": ""},
+    )
+    consent = {"system": "erp", "channel": "email", "purpose": "marketing", "decision": "granted"}
+    append_person(data / "consents" / "consents_20261101.csv", ",", consent | {"decided_at": "2026-05-01T10:00:00Z"})
+    listed = {"key_kind": "email", "key": f"{CANARY}lista@correo.example", "listed_on": "2026-01-01"}
+    append_person(data / "lists" / "internal_20261101.csv", ",", listed)
+    plant_in_audience(next((data / "mailchimp").glob("*.zip")))
+
+
+def append_person(path: Path, delimiter: str, given: dict[str, str]) -> None:
+    """Add a row in which every cell that is not given is a canary."""
+    with path.open(encoding="utf-8", newline="") as file:
+        heading = next(csv.reader(file, delimiter=delimiter))
+    assert given.keys() <= set(heading)
+    with path.open("a", encoding="utf-8", newline="") as file:
+        cells = {name: f"{CANARY}{number}" for number, name in enumerate(heading)} | given
+        csv.writer(file, delimiter=delimiter).writerow(cells.values())
+
+
+def plant_in_audience(path: Path) -> None:
+    """Add a member to the subscribed ones of the mailing tool's zip."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = "subscribed_members_export.csv"
+    heading = next(csv.reader([members[name].decode().splitlines()[0]]))
+    cells = {column: f"{CANARY}{number}" for number, column in enumerate(heading)} | {
+        "Email Address": f"{CANARY}boletin@correo.example",
+        "Phone Number": CANARY_PHONE,
+        "Address": f"Calle {CANARY} 17  Telde  Las Palmas  35200  ES",
+        **dict.fromkeys(("OPTIN_TIME", "CONFIRM_TIME", "LAST_CHANGED"), "2025-02-01 10:00:00"),
     }
-    with cards.open("a", encoding="utf-8") as file:
-        file.write("\t".join(person[name] for name in heading) + "\n")
+    row = io.StringIO()
+    csv.writer(row).writerow(cells.values())
+    members[name] += row.getvalue().encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
 
 
 def copy_project(root: Path, project: Path) -> Path:
@@ -117,8 +176,11 @@ def test_every_page_names_run_date_and_freshness(whole_run):
 
 def test_canaries_of_every_source_leave_the_tables_nowhere(whole_run):
     records = pq.read_table(whole_run.folder.tables / "source_records.parquet")
-    planted = pc.sum(pc.match_substring(records["email"], CANARY)).as_py()
-    assert planted == 2, "the canaries did not come in"
+    planted = set(records.filter(pc.match_substring(records["email"], CANARY))["source"].to_pylist())
+    assert planted == {"erp", "loyalty", "shop", "mailchimp", "contacts"}, "the canaries did not come in"
+    for table, column in (("tickets", "buyer_email"), ("consent_events", "evidence"), ("suppressions", "key")):
+        values = pq.read_table(whole_run.folder.tables / f"{table}.parquet")[column]
+        assert pc.any(pc.match_substring(values, CANARY)).as_py(), f"no canary came into {table}"
     quarantined = pq.read_table(whole_run.folder.private / "rejected_rows.parquet")
     assert pc.sum(pc.match_substring(quarantined["delivered"], CANARY)).as_py() == 2
     forwarded = [
@@ -186,6 +248,60 @@ def equal(left: pa.Table, right: pa.Table) -> bool:
         elif not one.equals(other):
             return False
     return True
+
+
+def evaluation_of(folder: RunFolder) -> dict[str, tuple[float, int]]:
+    """Measure -> its value and number of cases, of all rooms."""
+    rows = pa.concat_tables([pq.read_table(path) for path in (folder.tables / "evaluation").glob("*.parquet")])
+    return {row["metric"]: (row["value"], row["n"]) for row in rows.to_pylist()}
+
+
+def test_permissions_are_as_the_truth_says_wherever_the_identity_is_right(whole_run):
+    judged = evaluation_of(whole_run.folder)
+    right, cases = judged["permissions_right"]
+    assert cases > 1_000
+    assert right == 1
+    assert judged["permissions_identity_right"][0] > 0.8
+
+
+def test_stages_and_next_purchases_are_ranked_as_the_truth_ranks_them(whole_run):
+    judged = evaluation_of(whole_run.folder)
+    for metric in ("alive_auc", "gone_auc", "late_auc", "next_28d_auc"):
+        value, cases = judged[metric]
+        assert cases > 50
+        assert value > 0.75, metric
+    assert judged["overdue_spearman"][0] > 0.5
+    assert judged["next_91d_spearman"][0] > 0.5
+
+
+def test_the_files_to_send_hold_whom_the_decisions_name_and_are_closed_to_others(whole_run):
+    decided = pq.read_table(whole_run.folder.tables / "contact_decisions.parquet").to_pylist()
+    assert {row["decision"] for row in decided} <= {"contact", "control", "skip"}
+    assert all(row["reason"] for row in decided)
+    assert all(row["contact_date"].isoformat() == "2026-11-02" for row in decided)
+    exports = whole_run.folder.private / "exports"
+    lists = [path for path in exports.glob("*.csv") if not path.name.startswith("mailchimp_")]
+    rows = sum(len(list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))) for path in lists)
+    assert rows == sum(row["decision"] == "contact" for row in decided)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in exports.iterdir())
+
+
+@pytest.mark.full
+def test_intervals_of_campaigns_cover_their_true_effects_pooled_over_seeds(root, tmp_path):
+    covered = measured = 0.0
+    for seed in (11, 12, 13):
+        project = tmp_path / str(seed)
+        write_retailer(project / "demo", people=1_000, seed=seed)
+        params = copy_project(root, project)
+        done = crm(root, "run", str(params), "--runs-dir", str(project / "runs"), "--run-id", "s", "--until", "08")
+        assert done.returncode == 0, done.stdout + done.stderr
+        share, lifts = evaluation_of(RunFolder(project / "runs" / "s"))["effects_coverage"]
+        covered += share * lifts
+        measured += lifts
+    # of a campaign three outcomes are measured, which go together: so many independent lifts there are at least
+    campaigns = measured / 3
+    assert campaigns > 100
+    assert abs(covered / measured - 0.95) < 3 * (0.95 * 0.05 / campaigns) ** 0.5
 
 
 @pytest.mark.full
