@@ -125,6 +125,8 @@ def _make_strangers(piece: Piece, name: str, key_kind: str, count: int) -> Text:
 def write_listings(piece: Piece, listings: list[Listings]) -> Iterator[tuple[str, Columns]]:
     """Files of the lists, and the rows that one piece's people bring to each.
 
+    A list on which nobody stands is a file all the same.
+
     Parameters
     ----------
     piece : Piece
@@ -133,7 +135,7 @@ def write_listings(piece: Piece, listings: list[Listings]) -> Iterator[tuple[str
     later = piece.as_of_date + timedelta(days=TOO_LATE_DAYS)
     for one in listings:
         for day, chosen in ((piece.as_of_date, ~one.too_late), (later, one.too_late)):
-            if chosen.any():
+            if chosen.any() or (day == piece.as_of_date and piece.first == 0):
                 yield f"{one.name}_{day:%Y%m%d}.csv", _write_rows(one, chosen)
 
 

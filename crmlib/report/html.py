@@ -86,6 +86,15 @@ def render_index(index: IndexContext) -> str:
     ran = [room for room in run.rooms if not room.skipped]
     findings = {path.stem: _safe(_first_finding(path)) for path in index.notebooks}
     changes = [(line, describe_change(line)) for line in index.headlines]
+    leading = {line.room for line in index.headlines if line.leading}
+    told = {
+        room: (room, findings.get(room.key, ""), [line for line in index.headlines if line.room == room.key])
+        for room in ran
+    }
+    groups = {
+        "What the data say": [told[room] for room in ran if room.key in leading],
+        "What stands behind it": [told[room] for room in ran if room.key not in leading],
+    }
     sources = pd.DataFrame(
         [(source.name, source.owner, source.delivered_on, _age(source, run), source.rows) for source in run.sources],
         columns=["source", "owner", "delivered_on", "age_days", "rows"],
@@ -100,10 +109,7 @@ def render_index(index: IndexContext) -> str:
         here="index",
         title="Overview",
         summary=_summarise_run(run, len(ran)),
-        rooms=[
-            (room, findings.get(room.key, ""), [line for line in index.headlines if line.room == room.key])
-            for room in ran
-        ],
+        groups=[(heading, rooms) for heading, rooms in groups.items() if rooms],
         leading=[line for line in index.headlines if line.leading],
         better=[line for line, change in changes if change and change.tone == "good"],
         worse=[line for line, change in changes if change and change.tone == "bad"],

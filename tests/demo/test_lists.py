@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from crmlib.demo.lists import LISTS, draw_listings, find_keys, find_listed
+from crmlib.demo.retailer import write_retailer
 from crmlib.demo.rhythm import dropout_dates
 from crmlib.demo.story import Story
 from tests.demo.conftest import AS_OF_DATE, SEASON
@@ -63,3 +64,10 @@ def test_keys_are_those_of_records_that_can_be_taken_in(story: Story, kind: str)
     person, keys = find_keys(story.records, kind)
     assert (keys != "").all()
     assert len(person) == len(keys) > 500
+
+
+def test_a_list_on_which_nobody_stands_is_a_file_all_the_same(tmp_path: Path) -> None:
+    write_retailer(tmp_path / "demo", people=40, as_of_date=AS_OF_DATE)
+    files = {file.name: rows_of(file) for file in (tmp_path / "demo" / "data" / "lists").glob("*_20261101.csv")}
+    assert set(files) == {f"{name}_20261101.csv" for name in LISTS}
+    assert not all(files.values())
