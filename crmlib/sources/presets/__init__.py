@@ -8,8 +8,9 @@ from importlib.resources import files
 import yaml
 from pydantic import Field
 
+from crmlib.documents import Settings
 from crmlib.errors import InputError
-from crmlib.params import EntitySource, FieldMap, Settings
+from crmlib.params import EntitySource, FieldMap
 
 
 class Generation(Settings):
@@ -47,6 +48,12 @@ def read_preset(name: str, where: str) -> Preset:
         raise InputError(f"{where}: there is no preset '{name}'; there are: {', '.join(list_presets())}.")
     text = files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     return Preset.model_validate(yaml.safe_load(text))
+
+
+def describe_preset(name: str) -> str:
+    """A preset's text, to know when it changes; empty if there is none of this name."""
+    file = files(__name__).joinpath(f"{name}.yaml")
+    return file.read_text(encoding="utf-8") if name in list_presets() else ""
 
 
 def apply_preset(delivery: EntitySource, entity: str, columns: list[str], file_name: str, where: str) -> EntitySource:
