@@ -6,7 +6,7 @@ from crmlib.engine import Engine, quote
 from crmlib.sources.staging import Staging
 
 TICKETS_OF_LINES = """
-    INSERT INTO staged_tickets BY NAME
+    INSERT INTO staged_tickets_rows BY NAME
     WITH changed AS (
       SELECT DISTINCT source, ticket_id
       FROM staged_ticket_lines SEMI JOIN fresh_ticket_lines USING (file, row)
@@ -74,7 +74,7 @@ STATED_CONSENTS = """
 """
 
 CONSENTS_OF_RECORDS = """
-    INSERT INTO staged_consent_events BY NAME
+    INSERT INTO staged_consent_events_rows BY NAME
     SELECT source, source_record_id, source AS record_source, channel, purpose, happened_at, decision,
       CASE WHEN told_when THEN $stated ELSE $stated || ', ' || $undated END AS evidence,
       updated_at, 0 AS file, number AS row, dated
@@ -104,8 +104,8 @@ def stage_consents_of_records(staging: Staging, base: str | None) -> None:
     base : str or None
         View of ``consent_events`` as the base run left it.
     """
-    staged = staging.staged("consent_events")
-    known = quote(base) if base is not None else f"(SELECT * FROM {staged} WHERE false)"
+    staging.staged("consent_events")
+    known = quote(base) if base is not None else "(SELECT * FROM staged_consent_events WHERE false)"
     staging.engine.execute(STATED_CONSENTS.replace("{known}", known), stated=STATED)
     staging.engine.execute(CONSENTS_OF_RECORDS, stated=STATED, undated=UNDATED)
 

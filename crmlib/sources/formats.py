@@ -32,8 +32,6 @@ IMPOSSIBLE_AMOUNT = 10_000_000
 YEARS = (1850, 2150)
 #: The type a text is read as, by the kind of column: it holds any number that is possible, and some that are not.
 NUMBERS = {"money": "DECIMAL(18, 6)", "float": "DOUBLE", "int": "BIGINT"}
-#: Rows whose texts are looked at to find a format.
-SAMPLED_ROWS = 10_000
 #: What may stand around and in a number without meaning anything: blanks, apostrophes, the currency.
 BESIDE_NUMBERS = r"[\s\x{00A0}\x{202F}''’€$£]|^[A-Z]{3}|[A-Z]{3}$"
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
@@ -93,16 +91,14 @@ def fits(column: Column, said_as: str) -> bool:
     return said_as.startswith(FITTING.get(column.kind, ()))
 
 
-def find_formats(engine: Engine, said: str, rows: int, columns: list[Column], delivery: EntitySource) -> Formats:
+def find_formats(engine: Engine, sample: str, columns: list[Column], delivery: EntitySource) -> Formats:
     """Find out how a file writes dates and numbers.
 
     Parameters
     ----------
     engine : Engine
-    said : str
-        A table of the engine with the fields' texts, and ``row``.
-    rows : int
-        Its rows.
+    sample : str
+        A table of the engine with the fields' texts of some rows.
     columns : list of Column
         The fields that are said as text.
     delivery : EntitySource
@@ -112,7 +108,6 @@ def find_formats(engine: Engine, said: str, rows: int, columns: list[Column], de
     -------
     Formats
     """
-    sample = f"{said} WHERE row % {max(1, rows // SAMPLED_ROWS)} = 0"
     dates: dict[str, tuple[str, ...]] = {}
     decimals: dict[str, str] = {}
     sniffed: list[str] = []
@@ -224,7 +219,7 @@ def _read_time(column: Column, said_as: str, formats: Formats, timezone: str) ->
         seconds = rf"regexp_replace(replace({field}, 'UTC', 'Z'), '([T ]\d\d:\d\d)( ?[Z+-])', '\1:00\2')"
         own = rf"TRY_CAST(regexp_replace({seconds}, ' (Z|[+-][\d:]+)$', '\1') AS TIMESTAMPTZ)"
         local = f"timezone({zone}, {_parse(field, formats.dates[column.name])})"
-        moment = f"CASE WHEN {zoned} THEN {own} ELSE {local} END"
+        moment = f"coalesce({local}, CASE WHEN {zoned} THEN {own} END)"
         value = plausible if column.kind == "time" else f"CAST(timezone({zone}, {plausible}) AS DATE)"
         return Reading(value, rule, moment)
     knows_zone = said_as == "TIMESTAMP WITH TIME ZONE"

@@ -67,7 +67,7 @@ def _holds_secrets(engine: Engine, read: ReadFile, name: str) -> bool:
         row["text"]
         for row in engine.rows(
             f"SELECT DISTINCT replace(replace(trim({quote(name)}), ' ', ''), '-', '') AS text FROM "
-            f"(SELECT {quote(name)} FROM {quote(read.table)} WHERE {quote(name)} IS NOT NULL LIMIT {SAMPLED}) "
+            f"(SELECT {quote(name)} FROM {quote(read.sample)} WHERE {quote(name)} IS NOT NULL LIMIT {SAMPLED}) "
             f"WHERE regexp_matches(replace(replace(trim({quote(name)}), ' ', ''), '-', ''), {literal(CARD_NUMBER)}) "
             f"OR regexp_matches({quote(name)}, {literal(PASSWORD_HASH)})"
         )

@@ -105,9 +105,10 @@ def take_in(
     InputError
         If a file is missing, empty or unreadable, a column is missing, or no row of a delivery can be used.
     """
-    engine.execute(
-        "; ".join(f"DROP TABLE IF EXISTS {step}_{t}" for t in ENTITIES.values() for step in ("staged", "fresh"))
-    )
+    for table in ENTITIES.values():
+        engine.execute(f"DROP VIEW IF EXISTS staged_{table}")
+        for name in (f"staged_{table}_rows", f"staged_{table}_rows_begin", f"fresh_{table}"):
+            engine.execute(f"DROP TABLE IF EXISTS {name}")
     assert isinstance(params.run.as_of_date, date)
     landing = Landing(
         landing_folder,

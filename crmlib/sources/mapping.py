@@ -132,7 +132,9 @@ def text_of(
         return _number_or_nothing(sources[0], columns[sources[0]])
     parts = [_column_text(source, columns[source]) for source in sources]
     text = parts[0] if len(parts) == 1 else f"concat_ws({literal(field.join)}, {', '.join(parts)})"
-    text = f"nullif(trim({text}), '')"
+    # few cells have blanks around them, and only those are worth a copy
+    blank = f"starts_with({text}, ' ') OR ends_with({text}, ' ')"
+    text = f"CASE WHEN {blank} THEN nullif(trim({text}), '') ELSE nullif({text}, '') END"
     if field.extract:
         text = f"nullif(trim(regexp_extract({text}, {literal(field.extract)}, 1)), '')"
     if words:

@@ -11,7 +11,7 @@ from crmlib.errors import EngineError, InputError
 from crmlib.params import Dialect, resolve_path
 from crmlib.sources.dialects import check_not_empty, read_heading, sniff_dialect
 from crmlib.sources.json_lines import read_json
-from crmlib.sources.reading import ROW, ReadFile, narrow
+from crmlib.sources.reading import ROW, ReadFile, narrow, take_sample
 from crmlib.sources.text_files import read_text
 from crmlib.sources.workbooks import read_workbook
 
@@ -92,6 +92,7 @@ def read_file(
     table: str,
     where: str,
     rows_with: str | None = None,
+    rests: bool = False,
 ) -> ReadFile:
     """Read a file into a view of the engine.
 
@@ -109,6 +110,8 @@ def read_file(
         The key in the params, for errors.
     rows_with : str, optional
         Column that must be filled: rows in which it is empty are another entity's. They keep their numbers.
+    rests : bool
+        Whether the rows of a text file that seems clean may stay in it until they are asked for.
 
     Raises
     ------
@@ -124,8 +127,10 @@ def read_file(
     elif known == "json":
         read = read_json(engine, path, dialect, table, where)
     else:
-        read = read_text(engine, path, known, dialect, table, where)
-    return read if rows_with is None else _keep_rows(engine, read, rows_with, path, where)
+        read = read_text(engine, path, known, dialect, table, where, rests and rows_with is None)
+    if rows_with is not None:
+        return _keep_rows(engine, read, rows_with, path, where)
+    return read if read.rests else take_sample(engine, read)
 
 
 def _keep_rows(engine: Engine, read: ReadFile, column: str, path: Path, where: str) -> ReadFile:
@@ -134,7 +139,7 @@ def _keep_rows(engine: Engine, read: ReadFile, column: str, path: Path, where: s
     filled = f"coalesce(trim(CAST({quote(column)} AS VARCHAR)), '') <> ''"
     read = narrow(engine, read, read.columns, filled)
     kept = int(engine.row(f"SELECT count(*) AS n FROM {quote(read.table)}")["n"])
-    return replace(read, rows=kept + len(read.unreadable))
+    return take_sample(engine, replace(read, rows=kept + len(read.unreadable)))
 
 
 def peek_columns(engine: Engine, path: Path, kind: str | None, dialect: Dialect, where: str) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from crmlib.engine import Engine, quote
 from crmlib.params import Dialect
 
+#: Rows of a sample, about.
+SAMPLED_ROWS = 4_000
 #: The column that numbers the rows; no heading is spelled so.
 ROW = "#row"
 
@@ -33,6 +35,10 @@ class ReadFile:
         Parts of the dialect that were found out, not given.
     stands_on : tuple of str
         Views that `table` is made of, the nearest first.
+    sample : str
+        Table or view of rows from all over the file, in the same columns, to find out how it is written.
+    rests : bool
+        Whether the rows still lie in the file: they are read once, unnumbered, and `rows` is not known before.
     """
 
     table: str
@@ -43,6 +49,8 @@ class ReadFile:
     dialect: Dialect = field(default_factory=Dialect)
     sniffed: tuple[str, ...] = ()
     stands_on: tuple[str, ...] = ()
+    sample: str = ""
+    rests: bool = False
 
 
 def held_name(table: str) -> str:
@@ -50,17 +58,25 @@ def held_name(table: str) -> str:
     return f"{table}_held"
 
 
+def take_sample(engine: Engine, read: ReadFile) -> ReadFile:
+    """Take every so many rows of a file for its sample."""
+    step = max(1, read.rows // SAMPLED_ROWS)
+    engine.view(f"{read.table}_sample", f"FROM {quote(read.table)} WHERE {quote(ROW)} % {step} = 0")
+    return replace(read, sample=f"{read.table}_sample")
+
+
 def narrow(engine: Engine, read: ReadFile, columns: dict[str, str], condition: str = "true") -> ReadFile:
     """Show only some columns of a file, or the rows that meet a condition."""
     table = f"{read.table}_narrowed"
     shown = ", ".join(quote(name) for name in (*columns, ROW))
     engine.view(table, f"SELECT {shown} FROM {quote(read.table)} WHERE {condition}")
-    return replace(read, table=table, columns=columns, stands_on=(read.table, *read.stands_on))
+    read = replace(read, table=table, columns=columns, stands_on=(read.table, *read.stands_on))
+    return read if read.rests else take_sample(engine, read)
 
 
 def drop_read(engine: Engine, read: ReadFile) -> None:
     """Let go of a file's rows as they were read."""
     names = (read.table, *read.stands_on)
     for name in names:
-        engine.execute(f"DROP VIEW {quote(name)}")
+        engine.execute(f"DROP VIEW IF EXISTS {quote(f'{name}_sample')}; DROP VIEW {quote(name)}")
     engine.execute(f"DROP TABLE IF EXISTS {quote(held_name(names[-1]))}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from crmlib.engine import Engine, literal, quote
-from crmlib.errors import InputError
+from crmlib.errors import EngineError, InputError
 from crmlib.origins import Access
 from crmlib.params import ENTITIES, EntitySource, Params, TruthSource, end_of_day
 from crmlib.sources import formats, mapping
@@ -37,10 +38,12 @@ from crmlib.tables import Column
 #: Columns that staging adds to a contract's: file and row, the fault, whether the row says when it was updated.
 ADDED = (
     "consents JSON, file BIGINT, row BIGINT, fault_field VARCHAR, fault_rule VARCHAR, dated BOOLEAN, "
-    "delivered_at TIMESTAMPTZ"
+    "delivered_at TIMESTAMPTZ, unmapped STRUCT(field VARCHAR, said VARCHAR)[]"
 )
 #: Who may deliver nothing: a list on which nobody stands is one all the same.
 MAY_BE_EMPTY = ("suppressions",)
+#: What is told of a value that cannot be read, and how many values are told of each field.
+UNREAD, MOST_UNMAPPED = "(cannot be read)", 20
 
 
 @dataclass
@@ -112,48 +115,83 @@ class Staging:
     def _stage_landed(
         self, source: str, entity: str, where: str, given: EntitySource, landed: Landed, path: Path
     ) -> None:
-        engine = self.engine
         state = path.stat()
         with open_members(path, given.member, where) as files:
             for member, file in files.items():
-                number = len(self.deliveries) + 1
-                kind = given.format if given.path is not None else None
-                whole = read_file(engine, file, kind, given.dialect, f"read_{number}", where, given.rows_with)
-                read, secret = drop_secrets(engine, whole)
-                mapped = apply_preset(given, entity, list(read.columns), file.name, where)
-                used = {column for one in mapped.fields.values() for column in mapping.columns_of(one)}
-                check_not_secret({*used, *mapped.keep}, secret, where)
-                mapping.check_columns(mapped.fields, mapped.keep, list(read.columns), file.name, where)
-                delivery = Delivery(
-                    number,
-                    source,
-                    entity,
-                    where,
-                    mapped,
-                    path,
-                    member,
-                    f"{landed.load}/{member}" if member else landed.load,
-                    read,
-                    landed.hash,
-                    self._delivered_at(landed.load, given.delivered_on),
-                    reached=landed.reached,
-                    read_with=self.read_with(source, given),
-                    owner=given.owner or self.params.sources[source].owner,
-                )
-                self.deliveries.append(self._stage_file(delivery, secret))
-                drop_read(engine, read)
+                stage = partial(self._stage_member, source, entity, where, given, landed, path, member, file)
+                rests = _may_rest(entity, given)
+                try:
+                    stage(rests=rests)
+                except EngineError:
+                    if not rests:
+                        raise
+                    # a line is not clean: now every row is read with its number
+                    stage(rests=False)
         if (path.stat().st_size, path.stat().st_mtime_ns) != (state.st_size, state.st_mtime_ns):
             raise InputError(
                 f"{where}: the file {path.name} changed while it was read. Let the sender write it under another name, "
                 "and rename it once it is whole."
             )
 
+    def _stage_member(
+        self,
+        source: str,
+        entity: str,
+        where: str,
+        given: EntitySource,
+        landed: Landed,
+        path: Path,
+        member: str,
+        file: Path,
+        *,
+        rests: bool,
+    ) -> None:
+        engine = self.engine
+        number = len(self.deliveries) + 1
+        kind = given.format if given.path is not None else None
+        whole = read_file(engine, file, kind, given.dialect, f"read_{number}", where, given.rows_with, rests)
+        read, secret = drop_secrets(engine, whole)
+        try:
+            mapped = apply_preset(given, entity, list(read.columns), file.name, where)
+            used = {column for one in mapped.fields.values() for column in mapping.columns_of(one)}
+            check_not_secret({*used, *mapped.keep}, secret, where)
+            mapping.check_columns(mapped.fields, mapped.keep, list(read.columns), file.name, where)
+            delivery = Delivery(
+                number,
+                source,
+                entity,
+                where,
+                mapped,
+                path,
+                member,
+                f"{landed.load}/{member}" if member else landed.load,
+                read,
+                landed.hash,
+                self._delivered_at(landed.load, given.delivered_on),
+                reached=landed.reached,
+                read_with=self.read_with(source, given),
+                owner=given.owner or self.params.sources[source].owner,
+            )
+            self.deliveries.append(self._stage_file(delivery, secret))
+        finally:
+            drop_read(engine, read)
+
     def staged(self, table: str) -> str:
-        """Name of the engine's table with a contract's staged rows, made when first asked for."""
-        name = f"staged_{table}"
+        """Name of the engine's table into which a contract's rows are staged, made when first asked for.
+
+        Beside it stands the view ``staged_<table>`` of the same rows, in which those that came unnumbered have their
+        number, too: rows stay in the order in which they came.
+        """
+        name = f"staged_{table}_rows"
         if not self.engine.has(name):
             columns = [f"{quote(c.name)} {c.sql_type}" for c in staged_columns(table)]
             self.engine.execute(f"CREATE TABLE {quote(name)} ({', '.join(columns)}, {ADDED})")
+            self.engine.execute(f"CREATE TABLE {quote(f'{name}_begin')} (file BIGINT, begins BIGINT)")
+            self.engine.view(
+                f"staged_{table}",
+                f"SELECT came.* REPLACE (coalesce(came.row, came.rowid - begins + 1) AS row) "
+                f"FROM {quote(name)} AS came LEFT JOIN {quote(f'{name}_begin')} USING (file)",
+            )
         return name
 
     def _delivered_at(self, load: str, given: date | None) -> datetime:
@@ -177,14 +215,13 @@ class Staging:
             f"said_{delivery.number}",
             f"SELECT {quote(ROW)} AS row, {_named(texts)}, {keep_extra(given.keep)} AS extra FROM {quote(read.table)}",
         )
+        sample = engine.view(f"sample_of_{said}", f"SELECT {_named(texts)} FROM {quote(read.sample)}")
         said_as = engine.columns(said)
         read_as_text = [column for name, column in columns.items() if said_as[name] == "VARCHAR"]
-        found = formats.find_formats(engine, said, read.rows, read_as_text, given)
+        found = formats.find_formats(engine, sample, read_as_text, given)
         timezone = given.timezone or self.params.sources[delivery.source].timezone or self.params.run.timezone
         reading = {name: formats.read_as(column, said_as[name], found, timezone) for name, column in columns.items()}
         typed = _view_typed(engine, said, reading)
-        self.unmapped += _find_unmapped(engine, delivery, said, columns.values())
-        self.unmapped += _count_emptied(engine, delivery, typed)
         chosen = choose_expressions(table, delivery, columns, self.params.run.timezone)
         chosen |= {
             "consents": state_consents(list(columns)),
@@ -194,16 +231,33 @@ class Staging:
             "fault_field": "fault[1]",
             "fault_rule": "fault[2]",
             "dated": f"{typed_name('updated_at')} IS NOT NULL" if "updated_at" in columns else "false",
+            "unmapped": _state_unmapped(given, columns),
         }
         fault = _find_fault(given, table, columns, reading, chosen)
-        engine.execute(
-            f"INSERT INTO {quote(self.staged(table))} BY NAME "
-            f"SELECT {_named(chosen)} FROM (SELECT *, {fault} AS fault FROM {typed})"
-        )
-        engine.execute(f"DROP VIEW {quote(typed)}; DROP VIEW {quote(said)}")
+        staged = self.staged(table)
+        begins = int(engine.row(f"SELECT count(*) AS n FROM {quote(staged)}")["n"])
+        try:
+            engine.execute(
+                f"INSERT INTO {quote(staged)} BY NAME "
+                f"SELECT {_named(chosen)} FROM (SELECT *, {fault} AS fault FROM {typed})"
+            )
+        finally:
+            for view in (typed, sample, said):
+                engine.execute(f"DROP VIEW {quote(view)}")
+        engine.execute(f"INSERT INTO {quote(f'{staged}_begin')} VALUES ({delivery.number}, {begins})")
+        if read.rests:
+            came = int(engine.row(f"SELECT count(*) AS n FROM {quote(staged)}")["n"]) - begins
+            read = replace(read, rows=came)
+        self.unmapped += _find_unmapped(engine, delivery, staged)
         used = {column for name in given.fields.values() for column in mapping.columns_of(name)} | set(given.keep)
         unused = tuple(name for name in read.columns if name not in used)
-        return replace(delivery, told=_tell_formats(read, found, secret), unused=unused)
+        return replace(delivery, read=read, told=_tell_formats(read, found, secret), unused=unused)
+
+
+def _may_rest(entity: str, given: EntitySource) -> bool:
+    """Whether rows need no number before they are staged: none of their keys is made of it."""
+    made = {"tickets": ("ticket_id",), "ticket_lines": ("ticket_id", "line")}.get(entity, ())
+    return all(name in given.fields for name in made)
 
 
 def _find_fault(
@@ -234,37 +288,41 @@ def _view_typed(engine: Engine, said: str, reading: Mapping[str, formats.Reading
     return engine.view(f"typed_{said}", f"SELECT *, {values} FROM (SELECT {', '.join(['*', *prepared])} FROM {said})")
 
 
-def _count_emptied(engine: Engine, delivery: Delivery, typed: str) -> list[dict[str, Any]]:
-    """Values that cannot be read and leave their field empty, by field."""
-    lenient = [name for name, mapped in delivery.given.fields.items() if mapped.if_wrong == "empty"]
-    if not lenient:
-        return []
-    counts = ", ".join(
-        f"count(*) FILTER (WHERE {quote(name)} IS NOT NULL AND {typed_name(name)} IS NULL) AS {quote(name)}"
-        for name in lenient
+def _state_unmapped(given: EntitySource, columns: Mapping[str, Column]) -> str:
+    """The expression for the values that leave their field empty: those of no list, and those that cannot be read."""
+    left = {}
+    for name, column in columns.items():
+        if column.values:
+            allowed = ", ".join(literal(value) for value in column.values)
+            left[name] = (f"lower({quote(name)}) NOT IN ({allowed})", quote(name))
+        elif given.fields[name].if_wrong == "empty":
+            left[name] = (f"{quote(name)} IS NOT NULL AND {typed_name(name)} IS NULL", literal(UNREAD))
+    if not left:
+        return "NULL"
+    entries = ", ".join(
+        f"CASE WHEN {wrong} THEN {{'field': {literal(name)}, 'said': {said}}} END"
+        for name, (wrong, said) in left.items()
     )
-    counted = engine.row(f"SELECT {counts} FROM {typed}")
-    place = {"source": delivery.source, "entity": delivery.entity, "value": "(cannot be read)"}
-    return [{**place, "field": name, "rows": rows} for name, rows in counted.items() if rows]
+    return f"CASE WHEN {' OR '.join(wrong for wrong, _ in left.values())} THEN [{entries}] END"
 
 
 def _named(expressions: Mapping[str, str]) -> str:
     return ", ".join(f"{expression} AS {quote(name)}" for name, expression in expressions.items())
 
 
-def _find_unmapped(
-    engine: Engine, delivery: Delivery, said: str, columns: Iterable[Column]
-) -> Iterator[dict[str, Any]]:
-    """Values that must be one of a list and are none of it, the commonest of each field."""
-    for column in columns:
-        if not column.values:
-            continue
-        allowed = ", ".join(literal(value) for value in column.values)
-        for row in engine.rows(
-            f"SELECT {quote(column.name)} AS value, count(*) AS rows FROM {said} "
-            f"WHERE lower({quote(column.name)}) NOT IN ({allowed}) GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20"
-        ):
-            yield {"source": delivery.source, "entity": delivery.entity, "field": column.name, **row}
+def _find_unmapped(engine: Engine, delivery: Delivery, staged: str) -> Iterator[dict[str, Any]]:
+    """Values that left their field empty, the commonest of each field."""
+    for row in engine.rows(
+        f"""
+        SELECT field, said AS value, count(*) AS rows
+        FROM (SELECT unnest(unmapped, recursive := true) FROM {quote(staged)} WHERE file = {delivery.number})
+        WHERE field IS NOT NULL
+        GROUP BY field, said
+        QUALIFY row_number() OVER (PARTITION BY field ORDER BY rows DESC, said) <= {MOST_UNMAPPED}
+        ORDER BY field, rows DESC, said
+        """
+    ):
+        yield {"source": delivery.source, "entity": delivery.entity, **row}
 
 
 def _tell_formats(read: ReadFile, found: formats.Formats, secret: tuple[str, ...]) -> str:

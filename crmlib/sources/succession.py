@@ -34,7 +34,9 @@ def succeed(engine: Engine, table: str, base: str | None) -> str:
     _judge(engine, table, key)
     _find_fresh(engine, table, key, base)
     engine.view(f"accepted_{table}", f"FROM fresh_{table}")
-    fresh = f"SELECT {columns} FROM staged_{table} SEMI JOIN fresh_{table} USING (file, row)"
+    every = engine.row(f"SELECT (SELECT count(*) FROM fresh_{table}) = (SELECT count(*) FROM staged_{table}) AS fresh")
+    chosen = "" if every["fresh"] else f" SEMI JOIN fresh_{table} USING (file, row)"
+    fresh = f"SELECT {columns} FROM staged_{table}{chosen}"
     if base is None:
         return engine.view(f"intake_{table}", fresh)
     return engine.view(
@@ -54,10 +56,11 @@ def _judge(engine: Engine, table: str, key: tuple[str, ...]) -> None:
         f"""
         CREATE OR REPLACE TABLE judged_{table} AS
         WITH sound AS (SELECT * FROM staged_{table} WHERE fault_rule IS NULL),
-        several AS (SELECT {_list(key)} FROM sound GROUP BY {_list(key)} HAVING count(*) > 1),
+        -- by a number in place of the key: rows that only seem alike are told apart below
+        several AS (SELECT hash({_list(key)}) AS key_hash FROM sound GROUP BY key_hash HAVING count(*) > 1),
         alike AS (
           SELECT {_list(key)}, file, row, delivered_at, hash({values}) AS content
-          FROM sound SEMI JOIN several USING ({_list(key)})
+          FROM sound SEMI JOIN several ON hash({_list(key)}) = key_hash
         ),
         compared AS (
           SELECT file, row,
@@ -80,22 +83,33 @@ def _judge(engine: Engine, table: str, key: tuple[str, ...]) -> None:
 def _find_fresh(engine: Engine, table: str, key: tuple[str, ...], base: str | None) -> None:
     lasting = _list(tuple(name for name in key if name != "updated_at"))
     content = f"hash({_content(table)})"
-    known = ""
+    known, hashed = "", f"hash({lasting})"
     if base is not None:
         known = f"""
           UNION ALL
           SELECT {lasting}, updated_at, {content} AS content, NULL AS file, NULL AS row, NULL AS dated
-          FROM {quote(base)} SEMI JOIN good USING ({lasting})
+          FROM {quote(base)} SEMI JOIN met ON {hashed} = key_hash
         """
     engine.execute(
         f"""
+        CREATE OR REPLACE TABLE met_{table} AS
+        SELECT key_hash FROM (
+          SELECT {hashed} AS key_hash FROM staged_{table}
+          {f"UNION ALL SELECT {hashed} FROM {quote(base)}" if base is not None else ""}
+        ) GROUP BY key_hash HAVING count(*) > 1
+        """
+    )
+    engine.execute(
+        f"""
         CREATE OR REPLACE TABLE fresh_{table} AS
-        WITH good AS (
+        WITH met AS (FROM met_{table}),
+        bad AS (SELECT file, row FROM judged_{table} WHERE rule IS NOT NULL OR repeated),
+        good AS (FROM staged_{table} ANTI JOIN bad USING (file, row)),
+        versions AS (
           SELECT {lasting}, updated_at, {content} AS content, file, row, dated
-          FROM staged_{table}
-          SEMI JOIN (SELECT file, row FROM judged_{table} WHERE rule IS NULL AND NOT repeated) USING (file, row)
+          FROM good SEMI JOIN met ON {hashed} = key_hash
+          {known}
         ),
-        versions AS (SELECT * FROM good {known}),
         followed AS (
           SELECT file, row, dated, updated_at, content, lag(updated_at) OVER history AS updated_before,
             lag(content) OVER history AS content_before
@@ -105,8 +119,12 @@ def _find_fresh(engine: Engine, table: str, key: tuple[str, ...], base: str | No
         SELECT file, row FROM followed
         WHERE file IS NOT NULL
           AND (content IS DISTINCT FROM content_before OR (dated AND updated_at IS DISTINCT FROM updated_before))
+        UNION ALL
+        -- a key that is met once is new
+        SELECT file, row FROM good ANTI JOIN met ON {hashed} = key_hash
         """
     )
+    engine.execute(f"DROP TABLE met_{table}")
 
 
 def _content(table: str) -> str:

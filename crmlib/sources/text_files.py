@@ -22,11 +22,15 @@ from crmlib.sources.dialects import read_heading, sniff_dialect
 from crmlib.sources.reading import ROW, ReadFile, held_name
 
 BLOCK_BYTES = 1 << 22
+#: Places of a file that a sample is taken from, and bytes at each.
+SAMPLED_PLACES, SAMPLED_BYTES = 8, 1 << 16
 #: Encodings that the engine reads by itself.
 PLAIN = ("utf-8", "utf-8-sig")
 
 
-def read_text(engine: Engine, path: Path, kind: str, given: Dialect, table: str, where: str) -> ReadFile:
+def read_text(
+    engine: Engine, path: Path, kind: str, given: Dialect, table: str, where: str, rests: bool = False
+) -> ReadFile:
     """Read a text file into a table of the engine.
 
     Parameters
@@ -40,6 +44,8 @@ def read_text(engine: Engine, path: Path, kind: str, given: Dialect, table: str,
         Name of the view to make.
     where : str
         The key in the params, for errors.
+    rests : bool
+        Whether the rows of a file that seems clean may stay in it until they are asked for.
 
     Raises
     ------
@@ -49,7 +55,14 @@ def read_text(engine: Engine, path: Path, kind: str, given: Dialect, table: str,
     dialect, sniffed = sniff_dialect(path, kind, given, where)
     columns, heading_lines = read_heading(path, dialect, where)
     read = ReadFile(table, dict.fromkeys(columns, "VARCHAR"), 0, {}, kind, dialect, sniffed)
-    if _read_clean(engine, path, dialect, heading_lines, columns, table):
+    # an empty line is a row of one column, and none of several; a heading over several lines is one row to skip
+    clean = dialect.encoding in PLAIN and dialect.delimiter != "whitespace" and len(columns) > 1 and heading_lines < 2
+    if clean and rests:
+        scan = _scan(path, dialect, heading_lines, columns)
+        engine.view(table, f"SELECT *, CAST(NULL AS BIGINT) AS {quote(ROW)} FROM {scan}")
+        engine.register(held_name(table), _sample_rows(path, dialect, columns))
+        return replace(read, sample=held_name(table), rests=True)
+    if clean and _read_clean(engine, path, dialect, heading_lines, columns, table):
         rows = int(engine.row(f"SELECT count(*) AS n FROM {quote(held_name(table))}")["n"])
         return replace(read, rows=rows)
     return _read_lines(engine, path, heading_lines, columns, read, where)
@@ -59,21 +72,38 @@ def _read_clean(
     engine: Engine, path: Path, dialect: Dialect, heading_lines: int, columns: list[str], table: str
 ) -> bool:
     """Let the engine read a file that has no fault; rows keep their order, so that their place is their number."""
-    # an empty line is a row of one column, and none of several; a heading over several lines is one row to skip
-    if dialect.encoding not in PLAIN or dialect.delimiter == "whitespace" or len(columns) == 1 or heading_lines > 1:
-        return False
-    named = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
-    scan = (
-        f"read_csv({literal(str(path))}, auto_detect = false, columns = {{{named}}}, "
-        f"delim = {literal(dialect.delimiter or ',')}, "
-        f"quote = '\"', escape = '\"', header = false, skip = {heading_lines}, nullstr = '', strict_mode = true)"
-    )
+    scan = _scan(path, dialect, heading_lines, columns)
     try:
         engine.execute(f"CREATE OR REPLACE TABLE {quote(held_name(table))} AS FROM {scan}")
     except EngineError:
         return False
     engine.view(table, f"SELECT *, rowid + 1 AS {quote(ROW)} FROM {quote(held_name(table))}")
     return True
+
+
+def _scan(path: Path, dialect: Dialect, heading_lines: int, columns: list[str]) -> str:
+    named = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
+    return (
+        f"read_csv({literal(str(path))}, auto_detect = false, columns = {{{named}}}, "
+        f"delim = {literal(dialect.delimiter or ',')}, "
+        f"quote = '\"', escape = '\"', header = false, skip = {heading_lines}, nullstr = '', strict_mode = true)"
+    )
+
+
+def _sample_rows(path: Path, dialect: Dialect, columns: list[str]) -> pa.Table:
+    """Rows from several places of a file, without reading what lies between."""
+    size = path.stat().st_size
+    rows: list[list[str | None]] = []
+    with path.open("rb") as file:
+        for place in range(SAMPLED_PLACES):
+            file.seek(size * place // SAMPLED_PLACES)
+            # the rest of a line; of the first place, the heading
+            file.readline()
+            text = file.read(SAMPLED_BYTES).decode("utf-8", errors="replace").rpartition("\n")[0]
+            cells = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter or ",")
+            rows += [[cell or None for cell in row] for row in cells if len(row) == len(columns)]
+    values = zip(*rows, strict=True) if rows else [()] * len(columns)
+    return pa.table([pa.array(column, pa.string()) for column in values], names=columns)
 
 
 def _read_lines(

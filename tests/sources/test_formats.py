@@ -26,7 +26,7 @@ def read(
     )
     said_as = engine.columns("said")["field"]
     texts = [column] if said_as == "VARCHAR" else []
-    formats = find_formats(engine, "said", len(values), texts, EntitySource(path="x", dialect=dialect))
+    formats = find_formats(engine, "said", texts, EntitySource(path="x", dialect=dialect))
     reading = read_as(column, said_as, formats, timezone)
     prepared = f"SELECT *, {reading.prepared or 'NULL'} AS {prepared_name('field')} FROM said"
     broken = f"CASE WHEN field IS NOT NULL AND value IS NULL THEN {reading.rule or 'NULL'} END"
@@ -162,7 +162,7 @@ def test_a_typed_column_is_read_by_its_type(engine, kind, arrow, value, expected
     text = text_of(FieldFrom(source_columns="c"), engine.columns("given"), None, column)
     engine.view("said", f"SELECT row, {text} AS field FROM given")
     said_as = engine.columns("said")["field"]
-    formats = find_formats(engine, "said", 1, [column] if said_as == "VARCHAR" else [], EntitySource(path="x"))
+    formats = find_formats(engine, "said", [column] if said_as == "VARCHAR" else [], EntitySource(path="x"))
     reading = read_as(column, said_as, formats, "Europe/Madrid")
     prepared = f"SELECT *, {reading.prepared or 'NULL'} AS {prepared_name('field')} FROM said"
     assert engine.row(f"SELECT {reading.value} AS value FROM ({prepared})") == {"value": expected}
@@ -232,9 +232,9 @@ def test_each_field_has_its_own_decimal_sign_and_the_undecided_that_of_most(engi
         pa.table({"row": [1, 2], "cost": ["1,50", "2,75"], "latitude": ["28.4636", "27.92"], "sales": ["1.234", "5"]}),
     )
     columns = [Column("cost", "money", ""), Column("latitude", "float", ""), Column("sales", "money", "")]
-    formats = find_formats(engine, "said", 2, columns[:1] + columns[2:], EntitySource(path="x"))
+    formats = find_formats(engine, "said", columns[:1] + columns[2:], EntitySource(path="x"))
     assert formats.decimals == {"cost": ",", "sales": ","}
-    formats = find_formats(engine, "said", 2, columns, EntitySource(path="x"))
+    formats = find_formats(engine, "said", columns, EntitySource(path="x"))
     assert (formats.decimals["cost"], formats.decimals["latitude"]) == (",", ".")
     assert formats.sniffed == ("decimal ,", "decimal .")
 
