@@ -123,7 +123,7 @@ def main() -> None:
                 "name": "bench",
                 "as_of_date": date(2026, 11, 1),
                 "timezone": "Atlantic/Canary",
-                "engine": {"threads": 2, "memory_limit": "1GB"},
+                "engine": {"threads": 2, "memory_limit": "1500MB"},
             },
             "sources": {"erp": {"customers": entity}},
         }
