@@ -52,6 +52,10 @@ ENTITIES = {
 
 CHANNELS = ("email", "sms", "push", "postal", "call", "ads")
 PURPOSES = ("marketing", "profiling", "service", "third_party")
+#: What a customer's row may say of the consents it states, as ``consent.<detail>``.
+CONSENT_DETAILS = ("at", "form", "ip", "double_opt_in", "confirmed_at", "evidence", "legal_basis", "wording_version")
+#: What it may say of one of them, as ``consent.<channel>.<purpose>.<detail>``.
+OWN_CONSENT_DETAILS = ("granted_at", "wording_version")
 #: Where only the lines of tickets are delivered, they carry what the ticket would.
 TICKET_FIELDS = ("source_record_id", "loyalty_card", "buyer_email", "bought_at", "store_id", "channel", "status")
 #: What no row must bring: intake makes it where the source does not say.
@@ -109,6 +113,8 @@ class FieldFrom(Settings):
         Regular expression; its first group is the value.
     join : str
         What stands between the values of several columns.
+    take : {"all", "first"}
+        Of several columns: all that are filled, or only the first that is.
     value : optional
         The same value for every row, in place of ``from``.
     formula : str, optional
@@ -123,6 +129,7 @@ class FieldFrom(Settings):
     source_columns: str | list[str] | None = Field(default=None, alias="from")
     extract: str | None = None
     join: str = " "
+    take: Literal["all", "first"] = "all"
     value: Scalar | None = None
     formula: str | None = None
     if_wrong: Literal["reject", "empty"] = "reject"
@@ -186,14 +193,14 @@ class EntitySource(Settings):
         A file, a glob, or ``package:<package>/<file>``; a zip is unpacked.
     member : str, optional
         Of a zip: name or glob of the members that are meant; absent: all.
-    rows_with : str, optional
-        Column that says which rows are this entity's: those in which it is filled. The others belong to another entity
-        of the same file (the lines of an order) and are not counted here.
+    rows_with : str or dict of str to list of str, optional
+        Column that says which rows are this entity's: those in which it is filled, or holds one of the values listed.
+        The others belong to another entity of the same file (the lines of an order) and are not counted here.
     """
 
     path: str
     member: str | None = None
-    rows_with: str | None = None
+    rows_with: str | dict[str, list[str]] | None = None
     format: Literal["csv", "tsv", "parquet"] | None = None
     dialect: Dialect = Dialect()
     preset: str | None = None
@@ -516,7 +523,7 @@ def _check_delivery(
     elif not delivery.get("preset") and (missing := [name for name in _needed_fields(entity) if name not in fields]):
         yield (*here, "fields"), f"'{entity}' cannot do without {', '.join(missing)}."
     for field in fields:
-        consent = re.fullmatch(r"consent\.(\w+)\.(\w+)", field)
+        consent = re.fullmatch(r"consent\.(\w+)\.(\w+)(?:\.(\w+))?", field)
         if entity == "customers" and consent:
             if consent[1] not in CHANNELS or consent[2] not in PURPOSES:
                 yield (
@@ -524,6 +531,8 @@ def _check_delivery(
                     f"write consent.<channel>.<purpose>; channels {', '.join(CHANNELS)}; "
                     f"purposes {', '.join(PURPOSES)}.",
                 )
+            elif consent[3] is not None and consent[3] not in OWN_CONSENT_DETAILS:
+                yield (*here, "fields", field), f"of one consent there may be {', '.join(OWN_CONSENT_DETAILS)}."
         elif field not in known:
             near = difflib.get_close_matches(field, known, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
@@ -543,7 +552,7 @@ def _known_fields(entity: str) -> list[str]:
     known = [column.name for column in CONTRACTS[ENTITIES[entity]].columns if column.name not in own]
     if entity == "ticket_lines":
         known += TICKET_FIELDS
-    return [*known, "consent.at"] if entity == "customers" else known
+    return [*known, *(f"consent.{detail}" for detail in CONSENT_DETAILS)] if entity == "customers" else known
 
 
 def _needed_fields(entity: str) -> list[str]:

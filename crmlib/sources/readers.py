@@ -106,7 +106,7 @@ def read_file(
     dialect: Dialect,
     table: str,
     where: str,
-    rows_with: str | None = None,
+    rows_with: str | dict[str, list[str]] | None = None,
 ) -> ReadFile:
     """Read a file into a table of the engine.
 
@@ -122,8 +122,9 @@ def read_file(
         Name of the table to make.
     where : str
         The key in the params, for errors.
-    rows_with : str, optional
-        Column that must be filled: rows in which it is empty are another entity's. They keep their numbers.
+    rows_with : str or dict of str to list of str, optional
+        Column that must be filled, or hold one of the values listed: the other rows are another entity's. They keep
+        their numbers.
 
     Raises
     ------
@@ -137,10 +138,13 @@ def read_file(
     return read if rows_with is None else _keep_rows(engine, read, rows_with, path, where)
 
 
-def _keep_rows(engine: Engine, read: ReadFile, column: str, path: Path, where: str) -> ReadFile:
-    if column not in read.columns:
-        raise InputError(f"{where}.rows_with: the file {path.name} has no column '{column}'.")
-    filled = f"coalesce(trim(CAST({quote(column)} AS VARCHAR)), '') <> ''"
+def _keep_rows(
+    engine: Engine, read: ReadFile, rows_with: str | dict[str, list[str]], path: Path, where: str
+) -> ReadFile:
+    for column in [rows_with] if isinstance(rows_with, str) else rows_with:
+        if column not in read.columns:
+            raise InputError(f"{where}.rows_with: the file {path.name} has no column '{column}'.")
+    filled = _are_kept(rows_with)
     if read.dialect.encoding is None:
         scan = f"read_parquet({literal(str(path))}, file_row_number = true)"
         engine.view(
@@ -151,6 +155,17 @@ def _keep_rows(engine: Engine, read: ReadFile, column: str, path: Path, where: s
         engine.execute(f"DELETE FROM {quote(read.table)} WHERE NOT ({filled})")
     kept = int(engine.row(f"SELECT count(*) AS n FROM {quote(read.table)}")["n"])
     return replace(read, rows=kept + len(read.unreadable))
+
+
+def _are_kept(rows_with: str | dict[str, list[str]]) -> str:
+    """The condition that a row meets which is the entity's own."""
+    asked = {rows_with: None} if isinstance(rows_with, str) else rows_with
+    conditions = []
+    for column, values in asked.items():
+        text = f"coalesce(trim(CAST({quote(column)} AS VARCHAR)), '')"
+        listed = ", ".join(literal(value) for value in values or ())
+        conditions.append(f"{text} IN ({listed})" if listed else f"{text} <> ''")
+    return " AND ".join(conditions)
 
 
 def peek_columns(engine: Engine, path: Path, kind: str | None, dialect: Dialect, where: str) -> list[str]:

@@ -26,7 +26,7 @@ from crmlib.sources.columns import (
     typed_name,
 )
 from crmlib.sources.delivery import Delivery
-from crmlib.sources.presets import apply_preset
+from crmlib.sources.presets import apply_preset, own_rows
 from crmlib.sources.readers import ROW, ReadFile, find_files, peek_columns, read_file
 from crmlib.tables import Column
 
@@ -71,9 +71,8 @@ class Staging:
             with open_members(path, given.member, where) as files:
                 for member, file in files.items():
                     number = len(self.deliveries) + 1
-                    read = read_file(
-                        self.engine, file, given.format, given.dialect, f"read_{number}", where, given.rows_with
-                    )
+                    rows = own_rows(given, where)
+                    read = read_file(self.engine, file, given.format, given.dialect, f"read_{number}", where, rows)
                     mapped = apply_preset(given, entity, list(read.columns), file.name, where)
                     mapping.check_columns(mapped.fields, mapped.keep, list(read.columns), file.name, where)
                     delivery = Delivery(
