@@ -68,7 +68,7 @@ COMPILE := uv pip compile --quiet --upgrade --universal --generate-hashes --no-e
 lock:
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock
-	$(COMPILE) --extra dev --extra real --extra browser -c requirements-dev.lock -o requirements-full.lock
+	$(COMPILE) --extra dev --extra real --extra browser --extra databases --extra servers -c requirements-dev.lock -o requirements-full.lock
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""YAML documents that remember the line of every key, so that a problem is told with file, line and key."""
+"""Settings, and the YAML documents they come from: a problem is told with file, line and key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from crmlib.errors import ParamsError
 
@@ -33,6 +33,12 @@ SENTENCES = {
     "date_type": "write a date such as 2026-11-01",
     "too_short": "give at least one",
 }
+
+
+class Settings(BaseModel):
+    """What all settings share: frozen, and no key that nobody knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Loader(yaml.SafeLoader):

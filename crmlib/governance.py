@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from crmlib.documents import Where, read_document
+from crmlib.documents import Settings, Where, read_document
 from crmlib.errors import ParamsError
-from crmlib.params import Params, Settings
+from crmlib.params import Params
 
 
 class Owner(Settings):

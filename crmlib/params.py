@@ -20,7 +20,6 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -29,8 +28,9 @@ from pydantic import (
     model_validator,
 )
 
-from crmlib.documents import Loader, Where, read_document
+from crmlib.documents import Loader, Settings, Where, read_document
 from crmlib.errors import ParamsError
+from crmlib.origins import Access, Query, Service
 from crmlib.tables import CONTRACTS
 
 #: The entities a source can deliver, and the table each fills.
@@ -67,12 +67,6 @@ Scalar = str | int | float | bool
 AskedChannel = Literal["email", "sms", "push", "postal", "call"]
 
 
-class Settings(BaseModel):
-    """What all settings share: frozen, and no key that nobody knows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
 def _known_timezone(value: str) -> str:
     try:
         zoneinfo.ZoneInfo(value)
@@ -85,7 +79,20 @@ TimeZone = Annotated[str, AfterValidator(_known_timezone)]
 
 
 class Dialect(Settings):
-    """How a text file is written; what is absent is sniffed, and said."""
+    """How a file is written; what is absent is sniffed, and said.
+
+    Parameters
+    ----------
+    delimiter, encoding, decimal, date : str, optional
+    header : list of str, optional
+        Names of the columns of a file without a heading.
+    skip_rows : int
+        Rows above the heading.
+    sheet : str, optional
+        Of a workbook; absent: the first that can be seen.
+    records : str, optional
+        Of a JSON document: the dotted place of the list of its rows.
+    """
 
     delimiter: str | None = None
     encoding: str | None = None
@@ -93,6 +100,8 @@ class Dialect(Settings):
     date: str | None = None
     header: list[str] | None = None
     skip_rows: int = Field(default=0, ge=0)
+    sheet: str | None = None
+    records: str | None = None
 
     @field_validator("delimiter")
     @classmethod
@@ -184,24 +193,64 @@ def _as_field(value: Any) -> Any:
 FieldMap = Annotated[FieldFrom, BeforeValidator(_as_field)]
 
 
+class Expected(Settings):
+    """Days on which a delivery must come, as their names tell.
+
+    Parameters
+    ----------
+    every : {"day", "week", "month"}
+    but : list of str
+        Weekdays without a delivery.
+    not_on : list of date
+        Further days without one.
+    missing : {"alarm", "stop"}
+        What a missing one does: it is told, or it stops the run.
+    """
+
+    every: Literal["day", "week", "month"] = "day"
+    but: list[Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]] = Field(
+        default_factory=list
+    )
+    not_on: list[date] = Field(default_factory=list)
+    missing: Literal["alarm", "stop"] = "alarm"
+
+
 class EntitySource(Settings):
     """Where one entity of a source lies, and what its columns mean.
 
     Parameters
     ----------
-    path : str
-        A file, a glob, or ``package:<package>/<file>``; a zip is unpacked.
+    path : str, optional
+        A file, a glob, ``package:<package>/<file>``, or a glob on a server: ``sftp://``, ``ftp://``, ``s3://``. What
+        is packed (zip, gzip) is unpacked.
+    sql : Query, optional
+        In place of `path`: what a database answers.
+    rest : Service, optional
+        In place of `path`: what a web service answers.
+    access : Access, optional
+        How one gets in where `path` is on a server.
     member : str, optional
         Of a zip: name or glob of the members that are meant; absent: all.
     rows_with : str or dict of str to list of str, optional
         Column that says which rows are this entity's: those in which it is filled, or holds one of the values listed.
         The others belong to another entity of the same file (the lines of an order) and are not counted here.
+    format : str, optional
+        By the file's name when absent.
+    expects : Expected, optional
+        The days on which a delivery must come.
+    full_snapshot : bool
+        Whether each delivery holds every row there is: one that is in it no more was deleted at the source.
+    most_unmapped : float, optional
+        Share of a field's values that may be mapped to nothing before the run is stopped.
     """
 
-    path: str
+    path: str | None = None
+    sql: Query | None = None
+    rest: Service | None = None
+    access: Access | None = None
     member: str | None = None
     rows_with: str | dict[str, list[str]] | None = None
-    format: Literal["csv", "tsv", "parquet"] | None = None
+    format: Literal["csv", "tsv", "parquet", "excel", "json"] | None = None
     dialect: Dialect = Dialect()
     preset: str | None = None
     fields: dict[str, FieldMap] = Field(default_factory=dict)
@@ -210,8 +259,21 @@ class EntitySource(Settings):
     keep: list[str] = Field(default_factory=list)
     record_source: str | None = None
     delivered_on: date | None = None
+    expects: Expected | None = None
+    full_snapshot: bool = False
+    most_unmapped: float | None = Field(default=None, ge=0, lt=1)
     timezone: TimeZone | None = None
     owner: str | None = None
+
+    @model_validator(mode="after")
+    def _lies_somewhere(self) -> EntitySource:
+        if sum(origin is not None for origin in (self.path, self.sql, self.rest)) != 1:
+            raise ValueError("say where it lies: one of path:, sql: and rest:")
+        if self.access is not None and (self.path is None or "://" not in self.path):
+            raise ValueError("access: is for a path: on a server, such as sftp://host/folder/*.csv")
+        if self.full_snapshot and any(origin is not None and origin.cursor for origin in (self.sql, self.rest)):
+            raise ValueError("with a cursor: only what is new is delivered, and that is no full snapshot")
+        return self
 
 
 class EngineSettings(Settings):

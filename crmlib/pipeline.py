@@ -40,6 +40,7 @@ from crmlib.params import (
 )
 from crmlib.room import WRITER_VARIABLE
 from crmlib.runs import RunFolder, RunStore, clear_unfinished, hash_file, write_atomically
+from crmlib.sources.landing import is_on_server
 from crmlib.sources.readers import find_files
 from crmlib.sources.staging import check_sources
 
@@ -255,6 +256,7 @@ def _hash_inputs(params: Params, params_file: Path) -> dict[str, str]:
         for name, source in params.sources.items()
         for entity, deliveries in source.entities.items()
         for given in deliveries
+        if given.path is not None and not is_on_server(given.path)
     ]
     paths += [(truth.path, f"truth.{name}") for name, truth in params.truth.items()]
     files = {str(file) for path, where in paths for file in find_files(params_file, path, where)}

@@ -150,6 +150,19 @@ class Room:
         beside.chmod(0o600)
         beside.replace(path)
 
+    def base_private(self, name: str) -> str | None:
+        """A view of a table that the base run kept under ``private/``; None if there is none."""
+        path = self.base.private / f"{name}.parquet" if self.base is not None else None
+        if path is None or not path.exists():
+            return None
+        return self.engine.view(f"base_private_{name}", f"FROM {_scan(path)}")
+
+    def private_folder(self, name: str) -> Path:
+        """A folder under ``private/`` for personal data that is needed for a while, made when it is not there."""
+        folder = self.folder.private / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
     def hash_of(self, path: Path) -> str:
         """Hash of an input's content: as the manifest has it, or for a file new to a draft as it is now."""
         return self._inputs.get(str(path)) or hash_file(path)

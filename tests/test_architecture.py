@@ -15,14 +15,15 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "crmlib"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = ("errors", "documents", "params", "tables", "engine", "fields")
+BASE = ("errors", "documents", "origins", "params", "tables", "engine", "fields")
 #: Each may use those before it, and the base.
 STAGES = ("sources", "audit", "identity", "permission", "behaviour", "audience", "campaign", "activation")
 MAY_USE: dict[str, tuple[str, ...]] = {
     "errors": (),
     "documents": ("errors",),
     "tables": ("errors",),
-    "params": ("errors", "documents", "tables"),
+    "origins": ("documents",),
+    "params": ("errors", "documents", "origins", "tables"),
     "governance": ("errors", "documents", "params"),
     "engine": ("errors", "params", "tables"),
     "fields": ("errors", "params", "tables", "engine"),
@@ -47,7 +48,8 @@ SOLE_IMPORTERS = {
 #: Packages that take long to load, and the rooms whose modules need them when they are imported.
 SLOW = (
     "pandas", "splink", "lifetimes", "matplotlib", "papermill", "ipywidgets", "IPython", "nbconvert", "scipy",
-    "numba", "statsmodels", "sklearn", "phonenumbers", "sqlglot", "networkx",
+    "numba", "statsmodels", "sklearn", "phonenumbers", "sqlglot", "networkx", "sqlalchemy", "httpx", "fsspec",
+    "python_calamine", "paramiko",
 )  # fmt: skip
 LOADS: dict[str, set[str]] = {
     "errors": set(),

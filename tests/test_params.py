@@ -81,7 +81,13 @@ def test_settings_are_frozen(write):
         ("full_name: NAME", "full_nam: NAME", 7, "sources.erp.customers.fields.full_nam", "Did you mean 'full_name'?"),
         ("gender: {", "gendre: {", 8, "sources.erp.customers.values.gendre", "'customers' has no such field"),
         ("{name: demo,", "{", 1, "run.name", "this key is missing"),
-        ("      path: customers.csv\n", "", 5, "sources.erp.customers.path", "this key is missing"),
+        (
+            "      path: customers.csv\n",
+            "",
+            5,
+            "sources.erp.customers",
+            "say where it lies: one of path:, sql: and rest:",
+        ),
         ("2026-11-01", "2026-02-30", 1, "run.as_of_date", "write a date such as 2026-11-01, or today"),
         ("2026-11-01", "20261101", 1, "run.as_of_date", "write a date such as 2026-11-01, or today"),
         ("2026-11-01", "tomorrow", 1, "run.as_of_date", "write a date such as 2026-11-01, or today"),
@@ -172,8 +178,9 @@ def test_of_a_list_of_deliveries_the_wrong_one_is_named(write):
     )
     path = write(text + "    - {path: b.csv, fields: {source_record_id: A}, foo: 1}\n")
     assert problems_of(path) == [
-        f"{path}:9: sources.erp.customers[2].foo: this key is unknown. Known here: path, member, rows_with, format, "
-        "dialect, preset, fields, values, tags, keep, record_source, delivered_on, timezone, owner."
+        f"{path}:9: sources.erp.customers[2].foo: this key is unknown. Known here: path, sql, rest, access, member, "
+        "rows_with, format, dialect, preset, fields, values, tags, keep, record_source, delivered_on, expects, "
+        "full_snapshot, most_unmapped, timezone, owner."
     ]
 
 

@@ -13,7 +13,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from crmlib.campaign.calendar import expand_rule
 from crmlib.campaign.expressions import read_condition
-from crmlib.params import CHANNELS, Settings, TimeZone
+from crmlib.documents import Settings
+from crmlib.params import CHANNELS, TimeZone
 from crmlib.tables import CONTRACTS
 
 #: The six categories of communication, in the order in which pages show them.

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from crmlib.params import EntitySource
-from crmlib.sources.readers import ReadFile
+from crmlib.sources.reading import ReadFile
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Delivery:
         Its table is dropped once staged.
     hash : str
     delivered_at : datetime
+    reached, read_with : str or None
+        As in the ledger.
     told : str
         How it was read, in words.
     unused : tuple of str
@@ -49,6 +51,8 @@ class Delivery:
     read: ReadFile
     hash: str
     delivered_at: datetime
+    reached: str | None = None
+    read_with: str | None = None
     told: str = ""
     unused: tuple[str, ...] = ()
     owner: str | None = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections import Counter
 from itertools import islice
 from pathlib import Path
 
 from crmlib.errors import InputError
 from crmlib.params import Dialect
+from crmlib.sources.headings import name_columns
 
 DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_BYTES = 1 << 16
@@ -95,14 +95,7 @@ def read_heading(path: Path, dialect: Dialect, where: str) -> tuple[list[str], i
         names, length = next(reader, []), reader.line_num
     if not any(name.strip() for name in names):
         raise InputError(f"{where}: the file {path.name} has no heading; give its columns under dialect: header:.")
-    unique: list[str] = []
-    times: Counter[str] = Counter()
-    for index, name in enumerate(names, start=1):
-        plain = name.strip() or f"column_{index}"
-        # the engine takes Email and email for one name
-        times[plain.casefold()] += 1
-        unique.append(plain if times[plain.casefold()] == 1 else f"{plain}_{times[plain.casefold()]}")
-    return unique, dialect.skip_rows + length
+    return name_columns(names), dialect.skip_rows + length
 
 
 def _head(path: Path, encoding: str, where: str) -> str:

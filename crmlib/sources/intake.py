@@ -6,23 +6,39 @@ balances for every file. The same delivery twice changes nothing.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from crmlib.engine import Engine
 from crmlib.params import ENTITIES, Params
 from crmlib.sources.buyers import resolve_buyers
 from crmlib.sources.derived import accept_restated_records, stage_consents_of_records, stage_tickets_of_lines
+from crmlib.sources.landing import Landing, has_cursor, read_ledger
 from crmlib.sources.ledger import make_ledger
-from crmlib.sources.quarantine import check_usable, collect_rejected, gather_outcomes, make_rejected_rows
+from crmlib.sources.quarantine import (
+    check_usable,
+    collect_rejected,
+    gather_outcomes,
+    list_rejected,
+    make_rejected_rows,
+)
 from crmlib.sources.staging import Staging, list_entries
 from crmlib.sources.succession import succeed
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: What is said of a delivery that the base run took in just as it is.
+KNOWN = "known, not read again"
+RESTAGED = pa.schema([("source", pa.string()), ("entity", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,8 @@ def take_in(
     cutoff: datetime,
     hash_of: Callable[[Path], str],
     base: Callable[[str], str | None],
+    quarantined: str | None,
+    landing_folder: Path,
 ) -> Intake:
     """Take in every file of every source.
 
@@ -73,6 +91,10 @@ def take_in(
         Gives the hash of a file's content.
     base : callable
         Gives the name of the view of a table as the base run left it, or None.
+    quarantined : str or None
+        View of the base run's quarantine: `Intake.quarantine` as it was then.
+    landing_folder : Path
+        Where what comes from elsewhere lies while it is read.
 
     Returns
     -------
@@ -86,19 +108,40 @@ def take_in(
     engine.execute(
         "; ".join(f"DROP TABLE IF EXISTS {step}_{t}" for t in ENTITIES.values() for step in ("staged", "fresh"))
     )
-    staging = Staging(engine, params, params_file, cutoff - timedelta(seconds=1))
+    assert isinstance(params.run.as_of_date, date)
+    landing = Landing(
+        landing_folder,
+        params_file,
+        params.run.as_of_date,
+        hash_of,
+        read_ledger(engine, base("intake_ledger")),
+        partial(list_rejected, engine, quarantined) if quarantined is not None else None,
+    )
+    staging = Staging(engine, params, landing, cutoff - timedelta(seconds=1))
+    try:
+        return _take_in(staging, base, cutoff, quarantined)
+    finally:
+        shutil.rmtree(landing_folder, ignore_errors=True)
+
+
+def _take_in(staging: Staging, base: Callable[[str], str | None], cutoff: datetime, quarantined: str | None) -> Intake:
+    engine, params = staging.engine, staging.params
     for source, entity, where, given in list_entries(params):
-        staging.stage(source, entity, where, given, hash_of)
+        staging.stage(source, entity, where, given)
     tables = _succeed_all(staging, base)
     gather_outcomes(staging, [table for table in tables if engine.has(f"fresh_{table}")])
-    check_usable(engine)
+    check_usable(staging)
     shared_cards = 0
     if "tickets" in tables:
         tables["tickets"], shared_cards = resolve_buyers(
             engine, tables["tickets"], tables.get("source_records"), cutoff
         )
-    quarantine = collect_rejected(staging)
-    tables["intake_ledger"] = make_ledger(engine, base("intake_ledger"))
+    restaged = [
+        {"source": source, "entity": entity} for source, entity, _, given in list_entries(params) if has_cursor(given)
+    ]
+    engine.register("restaged", pa.Table.from_pylist(restaged, schema=RESTAGED))
+    quarantine = collect_rejected(staging, quarantined)
+    tables["intake_ledger"] = make_ledger(staging, base("intake_ledger"))
     tables["rejected_rows"] = make_rejected_rows(engine, base("rejected_rows"))
     return Intake(tables, quarantine, _tell_deliveries(staging), _tell_unmapped(staging), shared_cards)
 
@@ -138,6 +181,15 @@ def _tell_deliveries(staging: Staging) -> pd.DataFrame:
             }
             for delivery in staging.deliveries
         ]
+        + [
+            {
+                **{name: row[name] for name in ("source", "entity", "load", "hash")},
+                "read_as": KNOWN,
+                "unused_headings": "",
+            }
+            for row in staging.known
+        ],
+        columns=["source", "entity", "load", "hash", "read_as", "unused_headings"],
     )
     same = ["source", "entity", "load", "hash"]
     ledger = staging.engine.frame(

@@ -5,26 +5,35 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from crmlib.engine import Engine, quote
+from crmlib.sources.staging import Staging
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def make_ledger(engine: Engine, base: str | None) -> str:
-    """Make ``intake_ledger``: a row per file of this intake, and the base's of other files.
+def make_ledger(staging: Staging, base: str | None) -> str:
+    """Make ``intake_ledger``: a row per file of this intake, read or known, and the base's of other files.
 
     Parameters
     ----------
-    engine : Engine
-        With ``intake_files`` and ``intake_rows``.
+    staging : Staging
+        Its engine has ``intake_files`` and ``intake_rows``.
     base : str or None
         View of the table as the base run left it.
     """
+    engine = staging.engine
     carried = ""
     if base is not None:
+        kinds = {field.name: field.type for field in engine.arrow(f"FROM {quote(base)} LIMIT 0").schema}
+        known = pa.Table.from_pylist(staging.known, schema=pa.schema(list(kinds.items())))
+        engine.register("known_ledger", known)
         carried = (
-            f"UNION ALL BY NAME SELECT * FROM {quote(base)} ANTI JOIN intake_files USING (source, entity, load, hash)"
+            "UNION ALL BY NAME FROM known_ledger UNION ALL BY NAME "
+            f"(FROM {quote(base)} ANTI JOIN intake_files USING (source, entity, load, hash) "
+            "ANTI JOIN known_ledger USING (source, entity, load, hash))"
         )
     engine.execute(
         f"""

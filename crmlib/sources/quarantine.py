@@ -8,8 +8,10 @@ from crmlib.engine import Engine, literal, quote
 from crmlib.errors import InputError
 from crmlib.sources.archives import open_members
 from crmlib.sources.delivery import Delivery
-from crmlib.sources.readers import ROW, read_file
-from crmlib.sources.staging import Staging, drop_read
+from crmlib.sources.hidden import drop_secrets
+from crmlib.sources.readers import read_file
+from crmlib.sources.reading import ROW, drop_read
+from crmlib.sources.staging import Staging
 
 #: Rule -> the sentence that tells of it.
 RULES = {
@@ -35,8 +37,12 @@ FILES = pa.schema(
         ("rows_read", pa.int64()),
         ("delivered_at", pa.timestamp("us", tz="UTC")),
         ("owner", pa.string()),
+        ("reached", pa.string()),
+        ("read_with", pa.string()),
+        ("taken_in_as_of", pa.date32()),
     ]
 )
+KNOWN = pa.schema([("source", pa.string()), ("entity", pa.string()), ("load", pa.string())])
 LINES = pa.schema([("file", pa.int64()), ("row", pa.int64()), ("delivered", pa.string())])
 
 
@@ -50,7 +56,7 @@ def gather_outcomes(staging: Staging, tables: list[str]) -> None:
         The contracts whose successors are made.
     """
     engine = staging.engine
-    files = [_describe(delivery) for delivery in staging.deliveries]
+    files = [{**_describe(delivery), "taken_in_as_of": staging.landing.as_of_date} for delivery in staging.deliveries]
     engine.register("intake_files", pa.Table.from_pylist(files, schema=FILES))
     unreadable = [
         {"file": delivery.number, "row": row, "delivered": text}
@@ -65,13 +71,12 @@ def gather_outcomes(staging: Staging, tables: list[str]) -> None:
         for table in tables
     )
     engine.execute(
-        f"""
-        CREATE OR REPLACE TABLE intake_rows AS
-        SELECT * FROM ({judged})
-        UNION ALL
-        SELECT file, row, 'row', 'wrong_cells', false, NULL FROM unreadable_lines
-        """
+        "CREATE OR REPLACE TABLE intake_rows "
+        "(file BIGINT, row BIGINT, field VARCHAR, rule VARCHAR, unchanged BOOLEAN, updated_at TIMESTAMPTZ)"
     )
+    engine.execute("INSERT INTO intake_rows SELECT file, row, 'row', 'wrong_cells', false, NULL FROM unreadable_lines")
+    if judged:
+        engine.execute(f"INSERT INTO intake_rows {judged}")
 
 
 def _describe(delivery: Delivery) -> dict[str, object]:
@@ -86,26 +91,37 @@ def _describe(delivery: Delivery) -> dict[str, object]:
         "rows_read": delivery.read.rows,
         "delivered_at": delivery.delivered_at,
         "owner": delivery.owner,
+        "reached": delivery.reached,
+        "read_with": delivery.read_with,
     }
 
 
-def check_usable(engine: Engine) -> None:
+def check_usable(staging: Staging) -> None:
     """Refuse an intake in which all that one place of the params delivers is rejected: not its rows are wrong.
+
+    Parameters
+    ----------
+    staging : Staging
+        Of what is known to it, some rows were usable before.
 
     Raises
     ------
     InputError
         Naming the place, and the commonest fault.
     """
+    engine = staging.engine
+    known = {(row["source"], row["entity"]) for row in staging.known}
     useless = engine.rows(
         """
-        SELECT files.place, min(files.load) AS load, count(*) AS rows, mode(rows.field ORDER BY rows.field) AS field
+        SELECT files.place, min(files.source) AS source, min(files.entity) AS entity, min(files.load) AS load,
+          count(*) AS rows, mode(rows.field ORDER BY rows.field) AS field
         FROM intake_files AS files JOIN intake_rows AS rows USING (file)
         GROUP BY files.place
         HAVING count(*) FILTER (WHERE rows.rule IS NULL) = 0
         ORDER BY files.place
         """
     )
+    useless = [row for row in useless if (row["source"], row["entity"]) not in known]
     if not useless:
         return
     first = useless[0]
@@ -120,8 +136,25 @@ def check_usable(engine: Engine) -> None:
     )
 
 
-def collect_rejected(staging: Staging) -> str:
+def list_rejected(engine: Engine, quarantined: str, source: str, entity: str) -> list[str]:
+    """Rows of a source's entity that the base run rejected, as JSON, in the order in which they came."""
+    rows = engine.rows(
+        f"SELECT DISTINCT delivery, row, delivered FROM {quote(quarantined)} "
+        "WHERE source = $source AND entity = $entity AND json_valid(delivered) ORDER BY delivery, row",
+        source=source,
+        entity=entity,
+    )
+    return [row["delivered"] for row in rows]
+
+
+def collect_rejected(staging: Staging, quarantined: str | None) -> str:
     """Make the table of rejected rows as they were delivered (personal data), read from their files once more.
+
+    Parameters
+    ----------
+    staging : Staging
+    quarantined : str or None
+        View of the base run's quarantine: of what is known and was not read again, its rows stay.
 
     Returns
     -------
@@ -148,14 +181,27 @@ def collect_rejected(staging: Staging) -> str:
         ORDER BY ALL
         """
     )
+    if quarantined is not None and staging.known:
+        known = [{name: row[name] for name in KNOWN.names} for row in staging.known]
+        engine.register("known_files", pa.Table.from_pylist(known, schema=KNOWN))
+        engine.execute(
+            f"""
+            INSERT INTO quarantine BY NAME
+            SELECT earlier.* FROM {quote(quarantined)} AS earlier
+            SEMI JOIN known_files AS known
+              ON known.source = earlier.source AND known.entity = earlier.entity AND known.load = earlier.delivery
+            """
+        )
     return "quarantine"
 
 
 def _read_again(engine: Engine, delivery: Delivery) -> None:
     given, dialect, where = delivery.given, delivery.read.dialect, delivery.where
+    kind = given.format if given.path is not None else None
     with open_members(delivery.path, delivery.member or None, where) as files:
         (file,) = files.values()
-        read = read_file(engine, file, given.format, dialect, "read_again", where, given.rows_with)
+        whole = read_file(engine, file, kind, dialect, "read_again", where, given.rows_with)
+        read, _ = drop_secrets(engine, whole)
         cells = ", ".join(f"{literal(name)}, {quote(name)}" for name in read.columns)
         engine.execute(
             f"""
@@ -187,6 +233,7 @@ def make_rejected_rows(engine: Engine, base: str | None) -> str:
           SELECT earlier.* FROM {quote(base)} AS earlier
           ANTI JOIN intake_files AS files
             ON files.source = earlier.source AND files.entity = earlier.entity AND files.load = earlier.delivery
+          ANTI JOIN restaged ON restaged.source = earlier.source AND restaged.entity = earlier.entity
         """
     engine.execute(
         f"""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -13,6 +11,7 @@ from typing import Any
 
 from crmlib.engine import Engine, literal, quote
 from crmlib.errors import InputError
+from crmlib.origins import Access
 from crmlib.params import ENTITIES, EntitySource, Params, TruthSource, end_of_day
 from crmlib.sources import formats, mapping
 from crmlib.sources.archives import open_members
@@ -25,13 +24,23 @@ from crmlib.sources.columns import (
     state_consents,
     typed_name,
 )
+from crmlib.sources.databases import Database
 from crmlib.sources.delivery import Delivery
-from crmlib.sources.presets import apply_preset, own_rows
-from crmlib.sources.readers import ROW, ReadFile, find_files, peek_columns, read_file
+from crmlib.sources.hidden import check_not_secret, drop_secrets
+from crmlib.sources.landing import Landed, Landing, ask, day_in_name, describe_reading, is_on_server
+from crmlib.sources.presets import apply_preset, describe_preset, own_rows
+from crmlib.sources.readers import find_files, peek_columns, read_file
+from crmlib.sources.reading import ROW, ReadFile, drop_read
+from crmlib.sources.servers import open_server, path_on_server
 from crmlib.tables import Column
 
 #: Columns that staging adds to a contract's: file and row, the fault, whether the row says when it was updated.
-ADDED = "consents JSON, file BIGINT, row BIGINT, fault_field VARCHAR, fault_rule VARCHAR, dated BOOLEAN"
+ADDED = (
+    "consents JSON, file BIGINT, row BIGINT, fault_field VARCHAR, fault_rule VARCHAR, dated BOOLEAN, "
+    "delivered_at TIMESTAMPTZ"
+)
+#: Who may deliver nothing: a list on which nobody stands is one all the same.
+MAY_BE_EMPTY = ("suppressions",)
 
 
 @dataclass
@@ -42,19 +51,26 @@ class Staging:
     ----------
     engine : Engine
     params : Params
-    params_file : Path
+    landing : Landing
     delivered_by_default : datetime
         When a file was delivered that does not say so: the end of the as-of date.
+    deliveries : list of Delivery
+        What was read.
+    known : list of dict
+        Rows of the ledger for what was known, and not read again.
+    unmapped : list of dict
+        Values that must be one of a list and are mapped to none, counted.
     """
 
     engine: Engine
     params: Params
-    params_file: Path
+    landing: Landing
     delivered_by_default: datetime
     deliveries: list[Delivery] = field(default_factory=list)
+    known: list[dict[str, Any]] = field(default_factory=list)
     unmapped: list[dict[str, Any]] = field(default_factory=list)
 
-    def stage(self, source: str, entity: str, where: str, given: EntitySource, hash_of: Callable[[Path], str]) -> None:
+    def stage(self, source: str, entity: str, where: str, given: EntitySource) -> None:
         """Stage every file of one entity of one source; of a folder with a file a day, some may hold no rows.
 
         Raises
@@ -63,36 +79,74 @@ class Staging:
             If a file is missing, empty or unreadable, or has not the columns the mapping names, or if none holds a row.
         """
         mapping.check_patterns(self.engine, given.fields, given.dialect.date, where)
-        paths = find_files(self.params_file, given.path, where)
-        names = Counter(path.name for path in paths)
-        begun = len(self.deliveries)
-        for path in paths:
-            load = path.name if names[path.name] == 1 else f"{path.parent.name}/{path.name}"
-            with open_members(path, given.member, where) as files:
-                for member, file in files.items():
-                    number = len(self.deliveries) + 1
-                    rows = own_rows(given, where)
-                    read = read_file(self.engine, file, given.format, given.dialect, f"read_{number}", where, rows)
-                    mapped = apply_preset(given, entity, list(read.columns), file.name, where)
-                    mapping.check_columns(mapped.fields, mapped.keep, list(read.columns), file.name, where)
-                    delivery = Delivery(
-                        number,
-                        source,
-                        entity,
-                        where,
-                        mapped,
-                        path,
-                        member,
-                        f"{load}/{member}" if member else load,
-                        read,
-                        hash_of(path),
-                        self._delivered_at(path, given.delivered_on),
-                        owner=given.owner or self.params.sources[source].owner,
-                    )
-                    self.deliveries.append(self._stage_file(delivery))
-                    drop_read(self.engine, read)
-        if not any(delivery.read.rows for delivery in self.deliveries[begun:]):
-            raise InputError(f"{where}: the file {paths[-1].name} holds a heading but no rows.")
+        begun, known = len(self.deliveries), len(self.known)
+        for landed in self.landing.land(source, entity, given, where, self.read_with(source, given)):
+            if landed.path is None:
+                self._know(source, entity, given, landed)
+            else:
+                self._stage_landed(source, entity, where, given, landed, landed.path)
+        came = self.deliveries[begun:]
+        may_be_empty = entity in MAY_BE_EMPTY or len(self.known) > known or given.path is None
+        if not may_be_empty and not any(delivery.read.rows for delivery in came):
+            raise InputError(f"{where}: the file {came[-1].path.name} holds a heading but no rows.")
+
+    def read_with(self, source: str, given: EntitySource) -> str:
+        """Hash of how an entity is read: its mapping and preset, and the time zones."""
+        zones = (self.params.sources[source].timezone or "", self.params.run.timezone, self.params.run.country)
+        preset = describe_preset(given.preset) if given.preset is not None else ""
+        return describe_reading(given.model_dump_json(exclude={"owner", "expects", "most_unmapped"}), preset, *zones)
+
+    def _know(self, source: str, entity: str, given: EntitySource, landed: Landed) -> None:
+        self.known += [
+            {
+                **row,
+                "rows_accepted": 0,
+                "rows_unchanged": row["rows_read"] - row["rows_rejected"],
+                "owner": given.owner or self.params.sources[source].owner,
+                "reached": landed.reached,
+                "taken_in_as_of": self.landing.as_of_date,
+            }
+            for row in landed.known
+        ]
+
+    def _stage_landed(
+        self, source: str, entity: str, where: str, given: EntitySource, landed: Landed, path: Path
+    ) -> None:
+        engine = self.engine
+        state = path.stat()
+        with open_members(path, given.member, where) as files:
+            for member, file in files.items():
+                number = len(self.deliveries) + 1
+                kind = given.format if given.path is not None else None
+                whole = read_file(engine, file, kind, given.dialect, f"read_{number}", where, own_rows(given, where))
+                read, secret = drop_secrets(engine, whole)
+                mapped = apply_preset(given, entity, list(read.columns), file.name, where)
+                used = {column for one in mapped.fields.values() for column in mapping.columns_of(one)}
+                check_not_secret({*used, *mapped.keep}, secret, where)
+                mapping.check_columns(mapped.fields, mapped.keep, list(read.columns), file.name, where)
+                delivery = Delivery(
+                    number,
+                    source,
+                    entity,
+                    where,
+                    mapped,
+                    path,
+                    member,
+                    f"{landed.load}/{member}" if member else landed.load,
+                    read,
+                    landed.hash,
+                    self._delivered_at(landed.load, given.delivered_on),
+                    reached=landed.reached,
+                    read_with=self.read_with(source, given),
+                    owner=given.owner or self.params.sources[source].owner,
+                )
+                self.deliveries.append(self._stage_file(delivery, secret))
+                drop_read(engine, read)
+        if (path.stat().st_size, path.stat().st_mtime_ns) != (state.st_size, state.st_mtime_ns):
+            raise InputError(
+                f"{where}: the file {path.name} changed while it was read. Let the sender write it under another name, "
+                "and rename it once it is whole."
+            )
 
     def staged(self, table: str) -> str:
         """Name of the engine's table with a contract's staged rows, made when first asked for."""
@@ -102,14 +156,14 @@ class Staging:
             self.engine.execute(f"CREATE TABLE {quote(name)} ({', '.join(columns)}, {ADDED})")
         return name
 
-    def _delivered_at(self, path: Path, given: date | None) -> datetime:
+    def _delivered_at(self, load: str, given: date | None) -> datetime:
         """The end of the day in the file's name, else of the day in params, else of the as-of date."""
-        day = _day_in_name(path) or given
+        day = day_in_name(load) or given
         if day is None:
             return self.delivered_by_default
         return end_of_day(day, self.params.run.timezone) - timedelta(seconds=1)
 
-    def _stage_file(self, delivery: Delivery) -> Delivery:
+    def _stage_file(self, delivery: Delivery, secret: tuple[str, ...]) -> Delivery:
         engine, read, given = self.engine, delivery.read, delivery.given
         table = ENTITIES[delivery.entity]
         columns = mapped_columns(table, given)
@@ -135,6 +189,7 @@ class Staging:
         chosen |= {
             "consents": state_consents(list(columns)),
             "file": str(delivery.number),
+            "delivered_at": f"TIMESTAMPTZ '{delivery.delivered_at.isoformat()}'",
             "row": "row",
             "fault_field": "fault[1]",
             "fault_rule": "fault[2]",
@@ -148,7 +203,7 @@ class Staging:
         engine.execute(f"DROP VIEW {quote(typed)}; DROP VIEW {quote(said)}")
         used = {column for name in given.fields.values() for column in mapping.columns_of(name)} | set(given.keep)
         unused = tuple(name for name in read.columns if name not in used)
-        return replace(delivery, told=_tell_formats(read, found), unused=unused)
+        return replace(delivery, told=_tell_formats(read, found, secret), unused=unused)
 
 
 def _find_fault(
@@ -193,19 +248,6 @@ def _count_emptied(engine: Engine, delivery: Delivery, typed: str) -> list[dict[
     return [{**place, "field": name, "rows": rows} for name, rows in counted.items() if rows]
 
 
-def drop_read(engine: Engine, read: ReadFile) -> None:
-    """Let go of a file's rows as they were read."""
-    engine.execute(f"DROP {'VIEW' if read.dialect.encoding is None else 'TABLE'} {quote(read.table)}")
-
-
-def _day_in_name(path: Path) -> date | None:
-    named = re.search(r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)(?!\d)", path.stem)
-    try:
-        return date(int(named[1]), int(named[2]), int(named[3])) if named else None
-    except ValueError:
-        return None
-
-
 def _named(expressions: Mapping[str, str]) -> str:
     return ", ".join(f"{expression} AS {quote(name)}" for name, expression in expressions.items())
 
@@ -225,16 +267,21 @@ def _find_unmapped(
             yield {"source": delivery.source, "entity": delivery.entity, "field": column.name, **row}
 
 
-def _tell_formats(read: ReadFile, found: formats.Formats) -> str:
+def _tell_formats(read: ReadFile, found: formats.Formats, secret: tuple[str, ...]) -> str:
     """How a file was read, saying what was found out rather than given."""
-    if read.dialect.encoding is None:
-        return "Parquet"
-    name = {"\t": "tab", "whitespace": "blanks"}.get(read.dialect.delimiter or "", read.dialect.delimiter)
-    parts = [
-        f"{read.dialect.encoding}{' (found)' if 'encoding' in read.sniffed else ''}",
-        f"delimiter {name}{' (found)' if 'delimiter' in read.sniffed else ''}",
-        *(f"{part} (found)" for part in found.sniffed),
-    ]
+    dialect = read.dialect
+    parts = {"parquet": ["Parquet"], "json": ["JSON"], "excel": [f"sheet {dialect.sheet}"]}.get(read.kind, [])
+    if "sheet" in read.sniffed:
+        parts[-1] += " (found)"
+    if not parts:
+        name = {"\t": "tab", "whitespace": "blanks"}.get(dialect.delimiter or "", dialect.delimiter)
+        parts = [
+            f"{dialect.encoding}{' (found)' if 'encoding' in read.sniffed else ''}",
+            f"delimiter {name}{' (found)' if 'delimiter' in read.sniffed else ''}",
+        ]
+    parts += [f"{part} (found)" for part in found.sniffed]
+    if secret:
+        parts.append(f"dropped unread as secret: {', '.join(secret)}")
     return ", ".join(parts)
 
 
@@ -253,13 +300,13 @@ def check_sources(params: Params, params_file: Path) -> list[str]:
     engine = Engine(threads=1, memory_limit="1GB")
     for _, entity, where, given in list_entries(params):
         with _gathering(problems, params_file):
-            for path, columns in _peek(engine, params_file, given, where):
-                mapped = apply_preset(given, entity, columns, path.name, where)
-                mapping.check_columns(mapped.fields, mapped.keep, columns, path.name, where)
+            for name, columns in _peek(engine, params_file, given, where):
+                mapped = apply_preset(given, entity, columns, name, where)
+                mapping.check_columns(mapped.fields, mapped.keep, columns, name, where)
     for name, truth in params.truth.items():
         with _gathering(problems, params_file):
-            for path, columns in _peek(engine, params_file, truth, f"truth.{name}"):
-                mapping.check_columns(truth.fields, [], columns, path.name, f"truth.{name}")
+            for file, columns in _peek(engine, params_file, truth, f"truth.{name}"):
+                mapping.check_columns(truth.fields, [], columns, file, f"truth.{name}")
     engine.close()
     return problems
 
@@ -274,10 +321,22 @@ def _gathering(problems: list[str], params_file: Path) -> Iterator[None]:
 
 def _peek(
     engine: Engine, params_file: Path, given: EntitySource | TruthSource, where: str
-) -> Iterator[tuple[Path, list[str]]]:
+) -> Iterator[tuple[str, list[str]]]:
+    """Name and columns of what is delivered, as far as they can be known without fetching or reading it whole."""
     mapping.check_patterns(engine, given.fields, given.dialect.date, where)
+    if isinstance(given, EntitySource) and given.path is None:
+        asker = ask(given, params_file, where)
+        if isinstance(asker, Database):
+            yield "the query's answer", asker.peek()
+        else:
+            asker.peek()
+        return
+    if isinstance(given, EntitySource) and is_on_server(str(given.path)):
+        with open_server(str(given.path), given.access or Access(), params_file, where) as server:
+            server.find(path_on_server(str(given.path)))
+        return
     member = given.member if isinstance(given, EntitySource) else None
-    for path in find_files(params_file, given.path, where):
+    for path in find_files(params_file, str(given.path), where):
         with open_members(path, member, where) as files:
             for file in files.values():
-                yield file, peek_columns(engine, file, given.format, given.dialect, where)
+                yield file.name, peek_columns(engine, file, given.format, given.dialect, where)

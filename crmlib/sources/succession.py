@@ -1,8 +1,8 @@
 """Succession: the table a run leaves is the base's, with the staged rows that are new or changed.
 
-A row whose key and time stand twice with other values is in conflict: nothing says which is true. A
-row that says when it was updated is unchanged if that version is known; one that does not is
-unchanged if the version in force when it was delivered says the same.
+Of rows with the same key and time those delivered last count; where these differ they are in conflict:
+nothing says which is true. A row that says when it was updated is unchanged if that version is known;
+one that does not is unchanged if the version in force when it was delivered says the same.
 """
 
 from __future__ import annotations
@@ -56,13 +56,17 @@ def _judge(engine: Engine, table: str, key: tuple[str, ...]) -> None:
         WITH sound AS (SELECT * FROM staged_{table} WHERE fault_rule IS NULL),
         several AS (SELECT {_list(key)} FROM sound GROUP BY {_list(key)} HAVING count(*) > 1),
         alike AS (
-          SELECT {_list(key)}, file, row, hash({values}) AS content FROM sound SEMI JOIN several USING ({_list(key)})
+          SELECT {_list(key)}, file, row, delivered_at, hash({values}) AS content
+          FROM sound SEMI JOIN several USING ({_list(key)})
         ),
         compared AS (
-          SELECT file, row, min(content) OVER same_key <> max(content) OVER same_key AS differs,
-            row_number() OVER (same_key ORDER BY file, row) > 1 AS again
+          SELECT file, row,
+            delivered_at = max(delivered_at) OVER same_key
+              AND min(content) OVER delivered_together <> max(content) OVER delivered_together AS differs,
+            row_number() OVER (same_key ORDER BY delivered_at DESC, file, row) > 1 AS again
           FROM alike
-          WINDOW same_key AS (PARTITION BY {_list(key)})
+          WINDOW same_key AS (PARTITION BY {_list(key)}),
+            delivered_together AS (PARTITION BY {_list(key)}, delivered_at)
         )
         SELECT file, row, staged.updated_at,
           CASE WHEN compared.differs THEN {literal(blamed)} ELSE staged.fault_field END AS field,

@@ -23,6 +23,7 @@ class Deliveries:
         self.engine = Engine(threads=2, memory_limit="1GB")
         self.base: dict[str, str] = {}
         self.runs = 0
+        self.quarantined: str | None = None
         self.intake: Intake | None = None
 
     def write(self, name: str, content: str | bytes) -> Path:
@@ -41,8 +42,18 @@ class Deliveries:
     def take_in(self, sources: dict[str, Any], as_of: str = "2026-11-01", timezone: str = "UTC") -> Intake:
         params = self.params(sources, as_of, timezone)
         cutoff = end_of_day(date.fromisoformat(as_of), timezone)
-        self.intake = take_in(self.engine, params, self.folder / "params.yaml", cutoff, hash_file, self.base.get)
+        self.intake = take_in(
+            self.engine,
+            params,
+            self.folder / "params.yaml",
+            cutoff,
+            hash_file,
+            self.base.get,
+            self.quarantined,
+            self.folder / ".landed",
+        )
         self.runs += 1
+        self.quarantined = self.engine.register(f"quarantined_{self.runs}", self.engine.arrow("FROM quarantine"))
         self.base = {
             table: self.engine.register(f"left_{self.runs}_{table}", self.engine.arrow(f"FROM {quote(made)}"))
             for table, made in self.intake.tables.items()

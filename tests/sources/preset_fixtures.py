@@ -94,8 +94,10 @@ MAGENTO_ADDRESSES = (
     "_website,_email,_entity_id,city,company,country_id,fax,firstname,lastname,middlename,postcode,prefix,region,"
     "region_id,street,suffix,telephone,vat_id,vat_is_valid,_address_default_billing_,_address_default_shipping_"
 )
-ERP = "COD_CLIENTE,NOMBRE,NIF,DIRECCION,CP,POBLACION,PROVINCIA,TELEFONO,EMAIL,F_NACIM,"
+ERP = (
+    "COD_CLIENTE,NOMBRE,NIF,DIRECCION,CP,POBLACION,PROVINCIA,TELEFONO,EMAIL,F_NACIM,"
     "SEXO,F_ALTA,F_MODIF,ACEPTA_EMAIL,ACEPTA_SMS,F_CONSENT"
+)
 ERP_ENGLISH = (
     "customer_code,name,tax_id,address,postcode,city,province,phone,email,birth_date,gender,created_at,updated_at,"
     "accepts_email,accepts_sms,consent_date"

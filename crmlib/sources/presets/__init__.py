@@ -14,8 +14,9 @@ from typing import Literal
 import yaml
 from pydantic import Field
 
+from crmlib.documents import Settings
 from crmlib.errors import InputError
-from crmlib.params import EntitySource, FieldFrom, FieldMap, Settings
+from crmlib.params import EntitySource, FieldFrom, FieldMap
 from crmlib.sources.mapping import columns_of, rename_columns
 
 
@@ -90,6 +91,12 @@ def own_rows(delivery: EntitySource, where: str) -> str | dict[str, list[str]] |
     if delivery.rows_with is not None or delivery.preset is None:
         return delivery.rows_with
     return read_preset(delivery.preset, where).rows_with
+
+
+def describe_preset(name: str) -> str:
+    """A preset's text, to know when it changes; empty if there is none of this name."""
+    file = files(__name__).joinpath(f"{name}.yaml")
+    return file.read_text(encoding="utf-8") if name in list_presets() else ""
 
 
 def apply_preset(delivery: EntitySource, entity: str, columns: list[str], file_name: str, where: str) -> EntitySource:
