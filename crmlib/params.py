@@ -238,6 +238,8 @@ class EntitySource(Settings):
         By the file's name when absent.
     expects : Expected, optional
         The days on which a delivery must come.
+    form : str, optional
+        File of the form's definition whose submissions are delivered, as seen from the params file.
     full_snapshot : bool
         Whether each delivery holds every row there is: one that is in it no more was deleted at the source.
     most_unmapped : float, optional
@@ -253,6 +255,7 @@ class EntitySource(Settings):
     format: Literal["csv", "tsv", "parquet", "excel", "json"] | None = None
     dialect: Dialect = Dialect()
     preset: str | None = None
+    form: str | None = None
     fields: dict[str, FieldMap] = Field(default_factory=dict)
     values: dict[str, dict[str, Scalar | None]] = Field(default_factory=dict)
     tags: list[str] = Field(default_factory=list)
@@ -580,9 +583,10 @@ def _check_delivery(
 ) -> Iterator[tuple[Where, str]]:
     fields, values = (part if isinstance(part := delivery.get(key), dict) else {} for key in ("fields", "values"))
     known = _known_fields(entity)
-    if not delivery.get("preset") and not delivery.get("fields"):
+    mapped_elsewhere = delivery.get("preset") or delivery.get("form")
+    if not mapped_elsewhere and not delivery.get("fields"):
         yield here, "give fields: (what its columns mean) or a preset:, such as fields: {bought_at: DATE}."
-    elif not delivery.get("preset") and (missing := [name for name in _needed_fields(entity) if name not in fields]):
+    elif not mapped_elsewhere and (missing := [name for name in _needed_fields(entity) if name not in fields]):
         yield (*here, "fields"), f"'{entity}' cannot do without {', '.join(missing)}."
     for field in fields:
         consent = re.fullmatch(r"consent\.(\w+)\.(\w+)(?:\.(\w+))?", field)
@@ -602,7 +606,7 @@ def _check_delivery(
     for field in values:
         if field not in known and field not in fields:
             yield (*here, "values", field), f"'{entity}' has no such field."
-    for key in ("tags", "keep"):
+    for key in ("tags", "keep", "form"):
         if delivery.get(key) and entity != "customers":
             yield (*here, key), "only customers have this."
     if (other := delivery.get("record_source")) and other not in (*sources, "card"):
