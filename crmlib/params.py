@@ -240,6 +240,8 @@ class EntitySource(Settings):
         The days on which a delivery must come.
     form : str, optional
         File of the form's definition whose submissions are delivered, as seen from the params file.
+    abandoned_after_hours : int, optional
+        Of web events: hours after which a cart nobody came back to is one left behind; absent: only what is delivered.
     full_snapshot : bool
         Whether each delivery holds every row there is: one that is in it no more was deleted at the source.
     most_unmapped : float, optional
@@ -263,6 +265,7 @@ class EntitySource(Settings):
     record_source: str | None = None
     delivered_on: date | None = None
     expects: Expected | None = None
+    abandoned_after_hours: int | None = Field(default=None, ge=1, le=720)
     full_snapshot: bool = False
     most_unmapped: float | None = Field(default=None, ge=0, lt=1)
     timezone: TimeZone | None = None
@@ -609,6 +612,8 @@ def _check_delivery(
     for key in ("tags", "keep", "form"):
         if delivery.get(key) and entity != "customers":
             yield (*here, key), "only customers have this."
+    if delivery.get("abandoned_after_hours") and entity != "web_events":
+        yield (*here, "abandoned_after_hours"), "only web_events have this."
     if (other := delivery.get("record_source")) and other not in (*sources, "card"):
         yield (*here, "record_source"), f"there is no such source; there are {', '.join(sources)}."
 

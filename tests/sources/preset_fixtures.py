@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent / "fixtures"
 
@@ -342,10 +344,33 @@ def _as_audience(place: str, tags: str) -> bytes:
     return packed.getvalue()
 
 
+ITEMS = {"ecommerce": {"items": [{"item_name": "Saw", "item_id": "P1"}, {"item_id": "P2"}]}}
+#: What a shop's pages push, as its collector writes it down.
+PUSHED: dict[str, list[dict[str, Any]]] = {
+    "datalayer_events_with_an_id.jsonl": [
+        {"event": "gtm.js", "eventId": "e0", "timestamp": "2026-03-01T10:00:00.000Z", "clientId": "GA1.1"},
+        {"event": "view_item", "eventId": "e1", "timestamp": "2026-03-01T10:00:01.500Z", "clientId": "GA1.1", **ITEMS},
+        {"event": "view_search_results", "eventId": "e2", "timestamp": "2026-03-01T10:01:00.000Z", "clientId": "GA1.1",
+         "search_term": "saw"},
+        {"event": "purchase", "eventId": "e3", "timestamp": "2026-03-01T10:05:00.000Z", "clientId": "GA1.1",
+         "userId": "701", "ecommerce": {"items": [{"item_id": 17}], "value": 9.5}},
+    ],
+    "datalayer_events_without.jsonl": [
+        {"event": "add_to_cart", "timestamp": "2026-03-01T10:00:00+01:00", "client_id": "GA1.2", "user_id": "702",
+         **ITEMS},
+        {"event": "page_view", "timestamp": "2026-03-01T10:00:00+01:00", "client_id": "GA1.2"},
+        {"event": "begin_checkout", "timestamp": "2026-03-01T10:01:00+01:00", "client_id": "GA1.2"},
+        {"event": "cart_abandoned", "timestamp": "2026-03-02T10:01:00+01:00", "client_id": "GA1.2"},
+    ],
+}  # fmt: skip
+
+
 def make_fixtures() -> Iterator[tuple[str, bytes]]:
     """Name and content of every file."""
     yield "mailchimp_audience_current.zip", _as_audience("", ",TAGS")
     yield "mailchimp_audience_to_2018.zip", _as_audience("LATITUDE,LONGITUDE,", "")
+    for name, pushed in PUSHED.items():
+        yield name, "".join(json.dumps(one) + "\n" for one in pushed).encode()
     for name, (delimiter, encoding, headings, rows) in FILES.items():
         yield name, _as_csv(delimiter, encoding, headings, rows)
 

@@ -14,7 +14,7 @@ from crmlib.errors import InputError
 from crmlib.params import EntitySource, _needed_fields
 from crmlib.sources.mapping import columns_of
 from crmlib.sources.presets import find_generation, list_presets, read_preset
-from tests.sources.preset_fixtures import FILES, FOLDER, PRESTASHOP, make_fixtures
+from tests.sources.preset_fixtures import FILES, FOLDER, PRESTASHOP, PUSHED, make_fixtures
 
 CASES = yaml.load((FOLDER / "expected.yaml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
 #: Told elsewhere, or the same everywhere.
@@ -26,18 +26,17 @@ LAYOUTS = {
     "WooCommerce": ("woocommerce_customers", "woocommerce_orders"),
     "PrestaShop": ("prestashop_customers",),
     "Magento": ("magento_customers", "magento_addresses"),
+    "dataLayer": ("datalayer_events",),
     "generic": (
         "generic_pos_tickets", "generic_pos_lines", "generic_erp_customers", "generic_purchases", "generic_events",
         "generic_users",
     ),
 }  # fmt: skip
-#: Whose fixtures are lines of JSON, and stand beside their own tests.
-JSON_LINES = {"datalayer_events"}
 SECRETS = re.compile("password|token|hash|card_number", re.IGNORECASE)
 
 
 def test_every_layout_has_its_preset_and_every_preset_its_layout():
-    assert {name for names in LAYOUTS.values() for name in names} == set(list_presets()) - JSON_LINES
+    assert {name for names in LAYOUTS.values() for name in names} == set(list_presets())
 
 
 def test_the_fixtures_are_what_their_script_writes():
@@ -49,7 +48,7 @@ def test_the_fixtures_are_what_their_script_writes():
 
 def test_every_fixture_is_expected_something_of():
     assert {case["file"] for case in CASES} == {name for name, _ in make_fixtures()}
-    assert {case["preset"] for case in CASES} == set(list_presets()) - JSON_LINES
+    assert {case["preset"] for case in CASES} == set(list_presets())
 
 
 def plain(row):
@@ -78,11 +77,13 @@ def headings_of(name, content):
     if name.endswith(".zip"):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return [next(csv.reader([archive.read(member).decode().splitlines()[0]])) for member in archive.namelist()]
+    if name in PUSHED:
+        return [list(dict.fromkeys(place for pushed in PUSHED[name] for place in pushed))]
     delimiter, encoding, *_ = FILES[name]
     return [next(csv.reader(io.StringIO(content.decode(encoding)), delimiter=delimiter))]
 
 
-@pytest.mark.parametrize("name", sorted(set(list_presets()) - JSON_LINES - {"mailchimp_cleaned"}))
+@pytest.mark.parametrize("name", sorted(set(list_presets()) - {"mailchimp_cleaned"}))
 def test_every_generation_has_a_fixture(name):
     preset, delivery = read_preset(name, "x"), EntitySource(path="x", preset=name)
     files = {case["file"] for case in CASES if case["preset"] == name}
