@@ -145,6 +145,18 @@ def demo(
         typer.echo("Next: crm run params/demo.yaml")
 
 
+@app.command()
+def form(
+    definition: Annotated[Path, typer.Argument(metavar="DEFINITION.yaml", help="The form's definition.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the page and the schema are written.")],
+) -> None:
+    """Write a web form as an accessible page of HTML, and the JSON Schema of what it sends."""
+    from crmlib.sources.form_pages import write_form
+
+    page, schema = write_form(definition, directory)
+    typer.echo(f"The form is {page}; what it sends is described in {schema}.")
+
+
 def _tell_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"crmlib {crmlib.__version__}")

@@ -52,6 +52,10 @@ ENTITIES = {
 
 CHANNELS = ("email", "sms", "push", "postal", "call", "ads")
 PURPOSES = ("marketing", "profiling", "service", "third_party")
+#: What a customer's row may say of the consents it states, as ``consent.<detail>``.
+CONSENT_DETAILS = ("at", "form", "ip", "double_opt_in", "confirmed_at", "evidence", "legal_basis", "wording_version")
+#: What it may say of one of them, as ``consent.<channel>.<purpose>.<detail>``.
+OWN_CONSENT_DETAILS = ("granted_at", "wording_version")
 #: Where only the lines of tickets are delivered, they carry what the ticket would.
 TICKET_FIELDS = ("source_record_id", "loyalty_card", "buyer_email", "bought_at", "store_id", "channel", "status")
 #: What no row must bring: intake makes it where the source does not say.
@@ -118,6 +122,8 @@ class FieldFrom(Settings):
         Regular expression; its first group is the value.
     join : str
         What stands between the values of several columns.
+    take : {"all", "first"}
+        Of several columns: all that are filled, or only the first that is.
     value : optional
         The same value for every row, in place of ``from``.
     formula : str, optional
@@ -132,6 +138,7 @@ class FieldFrom(Settings):
     source_columns: str | list[str] | None = Field(default=None, alias="from")
     extract: str | None = None
     join: str = " "
+    take: Literal["all", "first"] = "all"
     value: Scalar | None = None
     formula: str | None = None
     if_wrong: Literal["reject", "empty"] = "reject"
@@ -224,13 +231,17 @@ class EntitySource(Settings):
         How one gets in where `path` is on a server.
     member : str, optional
         Of a zip: name or glob of the members that are meant; absent: all.
-    rows_with : str, optional
-        Column that says which rows are this entity's: those in which it is filled. The others belong to another entity
-        of the same file (the lines of an order) and are not counted here.
+    rows_with : str or dict of str to list of str, optional
+        Column that says which rows are this entity's: those in which it is filled, or holds one of the values listed.
+        The others belong to another entity of the same file (the lines of an order) and are not counted here.
     format : str, optional
         By the file's name when absent.
     expects : Expected, optional
         The days on which a delivery must come.
+    form : str, optional
+        File of the form's definition whose submissions are delivered, as seen from the params file.
+    abandoned_after_hours : int, optional
+        Of web events: hours after which a cart nobody came back to is one left behind; absent: only what is delivered.
     full_snapshot : bool
         Whether each delivery holds every row there is: one that is in it no more was deleted at the source.
     most_unmapped : float, optional
@@ -242,10 +253,11 @@ class EntitySource(Settings):
     rest: Service | None = None
     access: Access | None = None
     member: str | None = None
-    rows_with: str | None = None
+    rows_with: str | dict[str, list[str]] | None = None
     format: Literal["csv", "tsv", "parquet", "excel", "json"] | None = None
     dialect: Dialect = Dialect()
     preset: str | None = None
+    form: str | None = None
     fields: dict[str, FieldMap] = Field(default_factory=dict)
     values: dict[str, dict[str, Scalar | None]] = Field(default_factory=dict)
     tags: list[str] = Field(default_factory=list)
@@ -253,6 +265,7 @@ class EntitySource(Settings):
     record_source: str | None = None
     delivered_on: date | None = None
     expects: Expected | None = None
+    abandoned_after_hours: int | None = Field(default=None, ge=1, le=720)
     full_snapshot: bool = False
     most_unmapped: float | None = Field(default=None, ge=0, lt=1)
     timezone: TimeZone | None = None
@@ -573,12 +586,13 @@ def _check_delivery(
 ) -> Iterator[tuple[Where, str]]:
     fields, values = (part if isinstance(part := delivery.get(key), dict) else {} for key in ("fields", "values"))
     known = _known_fields(entity)
-    if not delivery.get("preset") and not delivery.get("fields"):
+    mapped_elsewhere = delivery.get("preset") or delivery.get("form")
+    if not mapped_elsewhere and not delivery.get("fields"):
         yield here, "give fields: (what its columns mean) or a preset:, such as fields: {bought_at: DATE}."
-    elif not delivery.get("preset") and (missing := [name for name in _needed_fields(entity) if name not in fields]):
+    elif not mapped_elsewhere and (missing := [name for name in _needed_fields(entity) if name not in fields]):
         yield (*here, "fields"), f"'{entity}' cannot do without {', '.join(missing)}."
     for field in fields:
-        consent = re.fullmatch(r"consent\.(\w+)\.(\w+)", field)
+        consent = re.fullmatch(r"consent\.(\w+)\.(\w+)(?:\.(\w+))?", field)
         if entity == "customers" and consent:
             if consent[1] not in CHANNELS or consent[2] not in PURPOSES:
                 yield (
@@ -586,6 +600,8 @@ def _check_delivery(
                     f"write consent.<channel>.<purpose>; channels {', '.join(CHANNELS)}; "
                     f"purposes {', '.join(PURPOSES)}.",
                 )
+            elif consent[3] is not None and consent[3] not in OWN_CONSENT_DETAILS:
+                yield (*here, "fields", field), f"of one consent there may be {', '.join(OWN_CONSENT_DETAILS)}."
         elif field not in known:
             near = difflib.get_close_matches(field, known, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
@@ -593,9 +609,11 @@ def _check_delivery(
     for field in values:
         if field not in known and field not in fields:
             yield (*here, "values", field), f"'{entity}' has no such field."
-    for key in ("tags", "keep"):
+    for key in ("tags", "keep", "form"):
         if delivery.get(key) and entity != "customers":
             yield (*here, key), "only customers have this."
+    if delivery.get("abandoned_after_hours") and entity != "web_events":
+        yield (*here, "abandoned_after_hours"), "only web_events have this."
     if (other := delivery.get("record_source")) and other not in (*sources, "card"):
         yield (*here, "record_source"), f"there is no such source; there are {', '.join(sources)}."
 
@@ -605,7 +623,7 @@ def _known_fields(entity: str) -> list[str]:
     known = [column.name for column in CONTRACTS[ENTITIES[entity]].columns if column.name not in own]
     if entity == "ticket_lines":
         known += TICKET_FIELDS
-    return [*known, "consent.at"] if entity == "customers" else known
+    return [*known, *(f"consent.{detail}" for detail in CONSENT_DETAILS)] if entity == "customers" else known
 
 
 def _needed_fields(entity: str) -> list[str]:

@@ -81,7 +81,13 @@ def test_settings_are_frozen(write):
         ("full_name: NAME", "full_nam: NAME", 7, "sources.erp.customers.fields.full_nam", "Did you mean 'full_name'?"),
         ("gender: {", "gendre: {", 8, "sources.erp.customers.values.gendre", "'customers' has no such field"),
         ("{name: demo,", "{", 1, "run.name", "this key is missing"),
-        ("      path: customers.csv\n", "", 5, "sources.erp.customers", "say where it lies: one of path:, sql: and rest:"),
+        (
+            "      path: customers.csv\n",
+            "",
+            5,
+            "sources.erp.customers",
+            "say where it lies: one of path:, sql: and rest:",
+        ),
         ("2026-11-01", "2026-02-30", 1, "run.as_of_date", "write a date such as 2026-11-01, or today"),
         ("2026-11-01", "20261101", 1, "run.as_of_date", "write a date such as 2026-11-01, or today"),
         ("2026-11-01", "tomorrow", 1, "run.as_of_date", "write a date such as 2026-11-01, or today"),
@@ -108,6 +114,14 @@ def test_settings_are_frozen(write):
         ("COD,", "{from: COD, extract: 'a'},", 7, "fields.source_record_id.extract", "exactly one group"),
         ("source_record_id: COD, ", "", 7, "sources.erp.customers.fields", "cannot do without source_record_id"),
         ("full_name: NAME", "consent.email.fun: X", 7, "fields.consent.email.fun", "purposes marketing, profiling"),
+        (
+            "full_name: NAME",
+            "consent.sms.marketing.ip: X",
+            7,
+            "consent.sms.marketing.ip",
+            "granted_at, wording_version",
+        ),
+        ("full_name: NAME", "consent.from: X", 7, "fields.consent.from", "Did you mean 'consent.form'?"),
         ("  erp:", "  Erp-2:", 3, "sources.Erp-2", "name a source with small letters"),
         ("      path: c", "      timezone: Mars\n      path: c", 6, "sources.erp.customers.timezone", "no time zone"),
         ("      path: c", "      record_source: crm\n      path: c", 6, "customers.record_source", "no such source"),
@@ -165,8 +179,8 @@ def test_of_a_list_of_deliveries_the_wrong_one_is_named(write):
     path = write(text + "    - {path: b.csv, fields: {source_record_id: A}, foo: 1}\n")
     assert problems_of(path) == [
         f"{path}:9: sources.erp.customers[2].foo: this key is unknown. Known here: path, sql, rest, access, member, "
-        "rows_with, format, dialect, preset, fields, values, tags, keep, record_source, delivered_on, expects, "
-        "full_snapshot, most_unmapped, timezone, owner."
+        "rows_with, format, dialect, preset, form, fields, values, tags, keep, record_source, delivered_on, expects, "
+        "abandoned_after_hours, full_snapshot, most_unmapped, timezone, owner."
     ]
 
 

@@ -35,7 +35,7 @@ def write_contacts(seed: int) -> tuple[dict[str, Text | str], pa.Table]:
     columns : mapping of str to Text or str
         A text that is the same in every row stands alone.
     truth : Table
-        email, source, source_record_id (the name with the organisation), person_id, supplier_id.
+        email, source, source_record_id (the name with organisation and address), person_id, supplier_id.
     """
     rng, products = stream(seed, "suppliers"), read_products()
     brands = dict(zip(products.supplier_id.tolist(), products.brand.tolist(), strict=True))
@@ -77,7 +77,7 @@ def write_contacts(seed: int) -> tuple[dict[str, Text | str], pa.Table]:
     truth = {
         "email": pa.array(email),
         "source": pa.repeat("contacts", size),
-        "source_record_id": pa.array(given + " " + surname + " " + brand),
+        "source_record_id": pa.array(given + " " + surname + " " + brand + " " + email),
         "person_id": pa.array("S" + number_text(np.arange(size), 8)),
         "supplier_id": pa.array(supplier),
     }

@@ -9,6 +9,12 @@ from crmlib.params import MADE_FIELDS, TICKET_FIELDS, EntitySource
 from crmlib.sources.delivery import Delivery
 from crmlib.tables import CONTRACTS, Column
 
+#: Kind of each detail of a consent; the consent itself is a yes or no.
+CONSENT_KINDS = {
+    **dict.fromkeys(("at", "granted_at", "confirmed_at"), "time"),
+    **dict.fromkeys(("form", "ip", "evidence", "legal_basis", "wording_version"), "text"),
+}
+
 
 def staged_columns(table: str) -> list[Column]:
     """A contract's columns, and for lines those of the ticket they may carry."""
@@ -20,10 +26,11 @@ def staged_columns(table: str) -> list[Column]:
 
 
 def mapped_columns(table: str, given: EntitySource) -> dict[str, Column]:
-    """The column that each mapped field fills; a stated consent is a yes or no."""
+    """The column that each mapped field fills; a stated consent is a yes or no, and has its details."""
     known = {column.name: column for column in staged_columns(table)}
     return {
-        name: known.get(name) or Column(name, "time" if name == "consent.at" else "bool", "") for name in given.fields
+        name: known.get(name) or Column(name, CONSENT_KINDS.get(name.split(".")[-1], "bool"), "")
+        for name in given.fields
     }
 
 
@@ -79,16 +86,43 @@ def choose_expressions(table: str, delivery: Delivery, mapped: Collection[str], 
 
 def state_consents(names: list[str]) -> str:
     """The consents a customer's row states, as JSON: turned into events once the row is accepted."""
-    stated = [name for name in names if name.startswith("consent.") and name != "consent.at"]
-    if not stated:
-        return "CAST(NULL AS JSON)"
-    at = typed_name("consent.at") if "consent.at" in names else "CAST(NULL AS TIMESTAMPTZ)"
-    entries = ", ".join(
-        f"{{'channel': {literal(name.split('.')[1])}, 'purpose': {literal(name.split('.')[2])}, "
-        f"'granted': {typed_name(name)}, 'at': CAST({at} AS VARCHAR)}}"
-        for name in stated
-    )
-    return f"to_json([{entries}])"
+    stated = [name for name in names if name.startswith("consent.") and len(name.split(".")) > 2]
+    given = {name.removeprefix("consent."): typed_name(name) for name in names if name.startswith("consent.")}
+    entries = []
+    for name in stated:
+        _, channel, purpose, *detail = name.split(".")
+        own = f"{channel}.{purpose}"
+        if detail == ["wording_version"]:
+            continue
+        at, granted = given.get("at", "CAST(NULL AS TIMESTAMPTZ)"), typed_name(name)
+        if detail == ["granted_at"]:
+            granted, at = f"CASE WHEN {granted} IS DISTINCT FROM {at} AND {granted} IS NOT NULL THEN true END", granted
+        # where a row tells of a grant and of what followed, the proof of the grant is no proof of the rest
+        grant = detail == ["granted_at"] or f"{own}.granted_at" not in given
+        evidence = _tell_grant(given, granted) if grant else []
+        evidence += [given["evidence"]] if "evidence" in given and not detail else []
+        wording = given.get(f"{own}.wording_version") or given.get("wording_version") or "CAST(NULL AS VARCHAR)"
+        entries.append(
+            f"{{'channel': {literal(channel)}, 'purpose': {literal(purpose)}, 'granted': {granted}, "
+            f"'at': CAST({at} AS VARCHAR), 'wording_version': {wording}, "
+            f"'legal_basis': {given.get('legal_basis', 'CAST(NULL AS VARCHAR)')}, "
+            f"'evidence': nullif(concat_ws(', ', {', '.join(evidence) or 'NULL'}), '')}}"
+        )
+    return f"to_json([{', '.join(entries)}])" if entries else "CAST(NULL AS JSON)"
+
+
+def _tell_grant(given: Mapping[str, str], granted: str) -> list[str]:
+    """What proves a decision, as texts: the form, the address, the second step of a double opt-in."""
+    told = [f"'form ' || {given['form']}"] if "form" in given else []
+    told += [f"'from ' || {given['ip']}"] if "ip" in given else []
+    confirmed = given.get("confirmed_at", "CAST(NULL AS TIMESTAMPTZ)")
+    if "confirmed_at" in given:
+        told.append(f"'confirmed ' || strftime(timezone('UTC', {confirmed}), '%Y-%m-%d %H:%M:%S UTC')")
+    if "double_opt_in" in given:
+        told.append(
+            f"CASE WHEN {granted} AND {given['double_opt_in']} AND {confirmed} IS NULL THEN 'not confirmed' END"
+        )
+    return told
 
 
 def keep_extra(keep: list[str]) -> str:

@@ -44,8 +44,8 @@ STATED_CONSENTS = """
     CREATE OR REPLACE TABLE stated_consents AS
     WITH stated AS (
       SELECT source, source_record_id, updated_at, file, row, dated,
-        unnest(from_json(consents, '[{"channel":"VARCHAR","purpose":"VARCHAR","granted":"BOOLEAN","at":"VARCHAR"}]'))
-          AS consent
+        unnest(from_json(consents, '[{"channel":"VARCHAR","purpose":"VARCHAR","granted":"BOOLEAN","at":"VARCHAR",
+          "wording_version":"VARCHAR","legal_basis":"VARCHAR","evidence":"VARCHAR"}]')) AS consent
       FROM staged_source_records
       SEMI JOIN (SELECT file, row FROM judged_source_records WHERE rule IS NULL AND NOT repeated) USING (file, row)
       WHERE consents IS NOT NULL
@@ -53,12 +53,13 @@ STATED_CONSENTS = """
     decided AS (
       SELECT source, source_record_id, consent.channel AS channel, consent.purpose AS purpose,
         coalesce(CAST(consent.at AS TIMESTAMPTZ), updated_at) AS happened_at, consent.at IS NOT NULL AS told_when,
-        CASE WHEN consent.granted THEN 'granted' ELSE 'withdrawn' END AS decision, updated_at, file, row, dated
+        CASE WHEN consent.granted THEN 'granted' ELSE 'withdrawn' END AS decision, consent.wording_version AS wording,
+        consent.legal_basis AS legal_basis, consent.evidence AS proof, updated_at, file, row, dated
       FROM stated WHERE consent.granted IS NOT NULL
     ),
     known AS (
-      SELECT source, source_record_id, channel, purpose, happened_at, NULL AS told_when, decision, updated_at,
-        NULL AS file, NULL AS row, NULL AS dated
+      SELECT source, source_record_id, channel, purpose, happened_at, NULL AS told_when, decision, NULL AS wording,
+        NULL AS legal_basis, NULL AS proof, updated_at, NULL AS file, NULL AS row, NULL AS dated
       FROM {known} WHERE starts_with(evidence, $stated)
     ),
     followed AS (
@@ -76,7 +77,8 @@ STATED_CONSENTS = """
 CONSENTS_OF_RECORDS = """
     INSERT INTO staged_consent_events_rows BY NAME
     SELECT source, source_record_id, source AS record_source, channel, purpose, happened_at, decision,
-      CASE WHEN told_when THEN $stated ELSE $stated || ', ' || $undated END AS evidence,
+      legal_basis, wording AS wording_version,
+      concat_ws(', ', $stated, CASE WHEN NOT told_when THEN $undated END, proof) AS evidence,
       updated_at, 0 AS file, number AS row, dated
     FROM stated_consents
 """

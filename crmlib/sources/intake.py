@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from crmlib.engine import Engine
 from crmlib.params import ENTITIES, Params
+from crmlib.sources.abandonments import derive_abandonments, list_hours
 from crmlib.sources.buyers import resolve_buyers
 from crmlib.sources.derived import accept_restated_records, stage_consents_of_records, stage_tickets_of_lines
 from crmlib.sources.landing import Landing, has_cursor, read_ledger
@@ -137,6 +138,8 @@ def _take_in(staging: Staging, base: Callable[[str], str | None], cutoff: dateti
         tables["tickets"], shared_cards = resolve_buyers(
             engine, tables["tickets"], tables.get("source_records"), cutoff
         )
+    if "web_events" in tables:
+        tables["web_events"] = derive_abandonments(engine, tables["web_events"], list_hours(params), cutoff)
     restaged = [
         {"source": source, "entity": entity} for source, entity, _, given in list_entries(params) if has_cursor(given)
     ]

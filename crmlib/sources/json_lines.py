@@ -58,7 +58,9 @@ def read_json(engine: Engine, path: Path, given: Dialect, table: str, where: str
     rows = int(engine.row(f"SELECT count(*) AS n FROM {quote(held)}")["n"])
     if unreadable and not rows:
         raise InputError(f"{where}: the file {path.name} holds no line of JSON that is an object.")
-    structure = engine.row(f"SELECT CAST(json_group_structure(line) AS VARCHAR) AS said FROM {quote(held)}")["said"]
+    structure = engine.row(
+        f"SELECT CAST(json_group_structure(CAST(line AS JSON)) AS VARCHAR) AS said FROM {quote(held)}"
+    )["said"]
     places = list(_list_places(json.loads(structure or "{}"))) if rows else []
     if len(places) > MOST_COLUMNS:
         raise InputError(

@@ -93,6 +93,32 @@ def columns_of(field: FieldFrom) -> list[str]:
     return [field.source_columns] if isinstance(field.source_columns, str) else list(field.source_columns)
 
 
+def rename_columns(field: FieldFrom, found: Mapping[str, str]) -> FieldFrom | None:
+    """A field of columns that the file calls otherwise.
+
+    Parameters
+    ----------
+    field : FieldFrom
+    found : mapping of str to str
+        What the field calls a column -> what the file does.
+
+    Returns
+    -------
+    FieldFrom or None
+        Made of those of its columns that the file has; None if it has none, or not all that a formula is of.
+    """
+    names = columns_of(field)
+    if field.formula is not None:
+        if any(name not in found for name in names):
+            return None
+        return field.model_copy(update={"formula": _COLUMN.sub(lambda name: f"{{{found[name[1]]}}}", field.formula)})
+    if not names:
+        return field
+    there = [found[name] for name in names if name in found]
+    one = isinstance(field.source_columns, str)
+    return field.model_copy(update={"source_columns": there[0] if one else there}) if there else None
+
+
 def text_of(
     field: FieldFrom,
     columns: Mapping[str, str],
@@ -131,10 +157,14 @@ def text_of(
     ):
         return _number_or_nothing(sources[0], columns[sources[0]])
     parts = [_column_text(source, columns[source]) for source in sources]
-    text = parts[0] if len(parts) == 1 else f"concat_ws({literal(field.join)}, {', '.join(parts)})"
-    # few cells have blanks around them, and only those are worth a copy
-    blank = f"starts_with({text}, ' ') OR ends_with({text}, ' ')"
-    text = f"CASE WHEN {blank} THEN nullif(trim({text}), '') ELSE nullif({text}, '') END"
+    if field.take == "first":
+        filled = [f"nullif(trim({part}), '')" for part in parts]
+        text = f"coalesce({', '.join(filled)})"
+    else:
+        text = parts[0] if len(parts) == 1 else f"concat_ws({literal(field.join)}, {', '.join(parts)})"
+        # few cells have blanks around them, and only those are worth a copy
+        blank = f"starts_with({text}, ' ') OR ends_with({text}, ' ')"
+        text = f"CASE WHEN {blank} THEN nullif(trim({text}), '') ELSE nullif({text}, '') END"
     if field.extract:
         text = f"nullif(trim(regexp_extract({text}, {literal(field.extract)}, 1)), '')"
     if words:

@@ -91,7 +91,7 @@ def read_file(
     dialect: Dialect,
     table: str,
     where: str,
-    rows_with: str | None = None,
+    rows_with: str | dict[str, list[str]] | None = None,
     rests: bool = False,
 ) -> ReadFile:
     """Read a file into a view of the engine.
@@ -108,8 +108,9 @@ def read_file(
         Name of the view to make.
     where : str
         The key in the params, for errors.
-    rows_with : str, optional
-        Column that must be filled: rows in which it is empty are another entity's. They keep their numbers.
+    rows_with : str or dict of str to list of str, optional
+        Column that must be filled, or hold one of the values listed: the other rows are another entity's. They keep
+        their numbers.
     rests : bool
         Whether the rows of a text file that seems clean may stay in it until they are asked for.
 
@@ -133,13 +134,26 @@ def read_file(
     return read if read.rests else take_sample(engine, read)
 
 
-def _keep_rows(engine: Engine, read: ReadFile, column: str, path: Path, where: str) -> ReadFile:
-    if column not in read.columns:
-        raise InputError(f"{where}.rows_with: the file {path.name} has no column '{column}'.")
-    filled = f"coalesce(trim(CAST({quote(column)} AS VARCHAR)), '') <> ''"
-    read = narrow(engine, read, read.columns, filled)
+def _keep_rows(
+    engine: Engine, read: ReadFile, rows_with: str | dict[str, list[str]], path: Path, where: str
+) -> ReadFile:
+    for column in [rows_with] if isinstance(rows_with, str) else rows_with:
+        if column not in read.columns:
+            raise InputError(f"{where}.rows_with: the file {path.name} has no column '{column}'.")
+    read = narrow(engine, read, read.columns, _are_kept(rows_with))
     kept = int(engine.row(f"SELECT count(*) AS n FROM {quote(read.table)}")["n"])
     return take_sample(engine, replace(read, rows=kept + len(read.unreadable)))
+
+
+def _are_kept(rows_with: str | dict[str, list[str]]) -> str:
+    """The condition that a row meets which is the entity's own."""
+    asked = {rows_with: None} if isinstance(rows_with, str) else rows_with
+    conditions = []
+    for column, values in asked.items():
+        text = f"coalesce(trim(CAST({quote(column)} AS VARCHAR)), '')"
+        listed = ", ".join(literal(value) for value in values or ())
+        conditions.append(f"{text} IN ({listed})" if listed else f"{text} <> ''")
+    return " AND ".join(conditions)
 
 
 def peek_columns(engine: Engine, path: Path, kind: str | None, dialect: Dialect, where: str) -> list[str]:

@@ -27,12 +27,14 @@ from crmlib.sources.columns import (
 )
 from crmlib.sources.databases import Database
 from crmlib.sources.delivery import Delivery
+from crmlib.sources.forms import find_form
 from crmlib.sources.hidden import check_not_secret, drop_secrets
 from crmlib.sources.landing import Landed, Landing, ask, day_in_name, describe_reading, is_on_server
-from crmlib.sources.presets import apply_preset, describe_preset
+from crmlib.sources.presets import apply_preset, describe_preset, own_rows
 from crmlib.sources.readers import find_files, peek_columns, read_file
 from crmlib.sources.reading import ROW, ReadFile, drop_read
 from crmlib.sources.servers import open_server, path_on_server
+from crmlib.sources.submissions import apply_form, find_fault
 from crmlib.tables import Column
 
 #: Columns that staging adds to a contract's: file and row, the fault, whether the row says when it was updated.
@@ -40,6 +42,8 @@ ADDED = (
     "consents JSON, file BIGINT, row BIGINT, fault_field VARCHAR, fault_rule VARCHAR, dated BOOLEAN, "
     "delivered_at TIMESTAMPTZ, unmapped STRUCT(field VARCHAR, said VARCHAR)[]"
 )
+#: The column of the rule of its form that a submission breaks.
+FORM_FAULT = '"form fault"'
 #: Who may deliver nothing: a list on which nobody stands is one all the same.
 MAY_BE_EMPTY = ("suppressions",)
 #: What is told of a value that cannot be read, and how many values are told of each field.
@@ -97,7 +101,9 @@ class Staging:
         """Hash of how an entity is read: its mapping and preset, and the time zones."""
         zones = (self.params.sources[source].timezone or "", self.params.run.timezone, self.params.run.country)
         preset = describe_preset(given.preset) if given.preset is not None else ""
-        return describe_reading(given.model_dump_json(exclude={"owner", "expects", "most_unmapped"}), preset, *zones)
+        form = find_form(given, self.landing.params_file)
+        read_as = given.model_dump_json(exclude={"owner", "expects", "most_unmapped"})
+        return describe_reading(read_as, preset, form.model_dump_json() if form is not None else "", *zones)
 
     def _know(self, source: str, entity: str, given: EntitySource, landed: Landed) -> None:
         self.known += [
@@ -149,10 +155,11 @@ class Staging:
         engine = self.engine
         number = len(self.deliveries) + 1
         kind = given.format if given.path is not None else None
-        whole = read_file(engine, file, kind, given.dialect, f"read_{number}", where, given.rows_with, rests)
+        whole = read_file(engine, file, kind, given.dialect, f"read_{number}", where, own_rows(given, where), rests)
         read, secret = drop_secrets(engine, whole)
         try:
-            mapped = apply_preset(given, entity, list(read.columns), file.name, where)
+            submitted = apply_form(find_form(given, self.landing.params_file), given, read.columns)
+            mapped = apply_preset(submitted, entity, list(read.columns), file.name, where)
             used = {column for one in mapped.fields.values() for column in mapping.columns_of(one)}
             check_not_secret({*used, *mapped.keep}, secret, where)
             mapping.check_columns(mapped.fields, mapped.keep, list(read.columns), file.name, where)
@@ -213,7 +220,9 @@ class Staging:
         }
         said = engine.view(
             f"said_{delivery.number}",
-            f"SELECT {quote(ROW)} AS row, {_named(texts)}, {keep_extra(given.keep)} AS extra FROM {quote(read.table)}",
+            f"SELECT {quote(ROW)} AS row, {_named(texts)}, {keep_extra(given.keep)} AS extra, "
+            f"{find_fault(find_form(given, self.landing.params_file), read.columns)} AS {FORM_FAULT} "
+            f"FROM {quote(read.table)}",
         )
         sample = engine.view(f"sample_of_{said}", f"SELECT {_named(texts)} FROM {quote(read.sample)}")
         said_as = engine.columns(said)
@@ -268,7 +277,8 @@ def _find_fault(
     chosen: Mapping[str, str],
 ) -> str:
     """The expression for a row's first fault: its field and the rule it breaks."""
-    cases = [
+    cases = [f"WHEN {FORM_FAULT} IS NOT NULL THEN {FORM_FAULT}"]
+    cases += [
         f"WHEN {quote(name)} IS NOT NULL AND {typed_name(name)} IS NULL THEN [{literal(name)}, {read_as.rule}]"
         for name, read_as in reading.items()
         if read_as.rule and given.fields[name].if_wrong == "reject"
@@ -276,7 +286,7 @@ def _find_fault(
     cases += [
         f"WHEN {chosen[name]} IS NULL THEN [{literal(name)}, 'missing']" for name in needed_columns(table, columns)
     ]
-    return f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS VARCHAR[])"
+    return f"CASE {' '.join(cases)} END"
 
 
 def _view_typed(engine: Engine, said: str, reading: Mapping[str, formats.Reading]) -> str:
@@ -359,7 +369,8 @@ def check_sources(params: Params, params_file: Path) -> list[str]:
     for _, entity, where, given in list_entries(params):
         with _gathering(problems, params_file):
             for name, columns in _peek(engine, params_file, given, where):
-                mapped = apply_preset(given, entity, columns, name, where)
+                submitted = apply_form(find_form(given, params_file), given, columns)
+                mapped = apply_preset(submitted, entity, columns, name, where)
                 mapping.check_columns(mapped.fields, mapped.keep, columns, name, where)
     for name, truth in params.truth.items():
         with _gathering(problems, params_file):

@@ -104,6 +104,7 @@ def test_lines_without_numbers_are_numbered_in_their_order(deliveries):
     ]
 
 
+PROOF = "stated with the record, form f1, from 10.0.0.1"
 SHOP = {
     "path": "c.csv",
     "fields": {"source_record_id": "id", "consent.email.marketing": "mail", "consent.sms.marketing": "sms"},
@@ -176,6 +177,38 @@ def test_a_consent_that_tells_its_time_is_kept_once(state, deliveries):
     assert deliveries.ledger() == [(1, 0, 0, 1)]
     assert state("1,yes,,2026-04-01\n", as_of="2026-11-01", **told) == [*first, ("1", "email", "granted", "2026-04-01")]
     assert deliveries.ledger() == [(1, 1, 0, 0)]
+
+
+def test_a_consent_has_its_proof(state, deliveries):
+    details = {
+        "consent.at": "said", "consent.form": "form", "consent.ip": "ip", "consent.double_opt_in": "double",
+        "consent.confirmed_at": "confirmed", "consent.legal_basis": "basis",
+        "consent.email.marketing.wording_version": "wording", "consent.wording_version": "wordings",
+    }  # fmt: skip
+    state(
+        "1,yes,no,2026-03-01,f1,10.0.0.1,yes,2026-03-02 10:00:00,consent,w1,w2\n2,yes,,2026-03-01,f1,,yes,,,,\n",
+        **details,
+    )
+    columns = "source_record_id, channel, evidence, legal_basis, wording_version"
+    assert [tuple(row.values()) for row in deliveries.rows("consent_events", columns)] == [
+        ("1", "email", f"{PROOF}, confirmed 2026-03-02 10:00:00 UTC", "consent", "w1"),
+        ("1", "sms", f"{PROOF}, confirmed 2026-03-02 10:00:00 UTC", "consent", "w2"),
+        ("2", "email", "stated with the record, form f1, not confirmed", None, None),
+    ]
+
+
+def test_a_row_may_tell_of_a_consent_and_of_its_end(state, deliveries):
+    more = {"consent.at": "left", "consent.email.marketing.granted_at": "joined", "consent.ip": "ip"}
+    assert state("1,no,,2026-05-01,2026-03-01,10.0.0.1\n2,no,,2026-05-01,,\n", **more) == [
+        ("1", "email", "granted", "2026-03-01"),
+        ("1", "email", "withdrawn", "2026-05-01"),
+        ("2", "email", "withdrawn", "2026-05-01"),
+    ]
+    proofs = deliveries.rows("consent_events", "source_record_id, decision, evidence")
+    assert [row["evidence"] for row in proofs] == [
+        "stated with the record, from 10.0.0.1",
+        *["stated with the record"] * 2,
+    ]
 
 
 def test_a_rejected_record_states_nothing(state):

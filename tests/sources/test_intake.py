@@ -506,3 +506,14 @@ def test_a_field_may_be_let_go_empty_in_place_of_its_row(deliveries):
     assert intake.unmapped.to_dict("records") == [
         {"source": "erp", "entity": "customers", "field": "birth_date", "value": "(cannot be read)", "rows": 1}
     ]
+
+
+def test_rows_of_other_kinds_are_left_to_other_entities(deliveries):
+    deliveries.write(
+        "log.csv", "t,at,kind\n1,2026-01-01,sale\n2,2026-01-02,opening\n3,2026-01-03,return\n4,2026-01-04,\n"
+    )
+    fields = {"ticket_id": "t", "bought_at": "at"}
+    kinds = {"kind": ["sale", "return"]}
+    deliveries.take_in({"pos": {"tickets": {"path": "log.csv", "rows_with": kinds, "fields": fields}}})
+    assert deliveries.values("tickets", "ticket_id") == ["1", "3"]
+    assert deliveries.ledger() == [(2, 2, 0, 0)]

@@ -25,6 +25,11 @@ def test_columns_are_joined_without_the_empty_ones(engine):
     assert said(engine, field, a=["x", None, None], b=["y", "y", None]) == ["x, y", "y", None]
 
 
+def test_the_first_column_that_is_filled_can_be_taken(engine):
+    field = FieldFrom(source_columns=["a", "b"], take="first", extract="^'?(.*)$")
+    assert said(engine, field, a=[" ", "'z", ""], b=["'x y", "x", None]) == ["x y", "z", None]
+
+
 def test_a_part_is_extracted(engine):
     field = FieldFrom(source_columns="a", extract=r"rec-(\d+)-")
     assert said(engine, field, a=["rec-12-org", "other", None]) == ["12", None, None]

@@ -6,6 +6,7 @@ import pytest
 
 from crmlib.errors import InputError
 from crmlib.params import ENTITIES, EntitySource, _known_fields
+from crmlib.sources.mapping import columns_of
 from crmlib.sources.presets import apply_preset, list_presets, read_preset
 
 CURRENT = (
@@ -28,9 +29,12 @@ def test_a_preset_is_whole(name):
     for generation in preset.generations:
         assert len(set(generation.headings)) == len(generation.headings)
         known = _known_fields(preset.entity)
-        assert all(field in known or field.startswith("consent.") for field in generation.fields)
+        assert all(field in known or field.startswith("consent.") for field in {**preset.fields, **generation.fields})
         delivery = EntitySource(path="x", preset=name)
-        assert apply_preset(delivery, preset.entity, generation.headings, "a.csv", "x").fields == generation.fields
+        fields = {**preset.fields, **generation.fields}
+        columns = [column for field in fields.values() for column in columns_of(field)]
+        every = list(dict.fromkeys([*generation.headings, *columns]))
+        assert apply_preset(delivery, preset.entity, every, "a.csv", "x").fields == fields
 
 
 def test_the_current_shopify_export_is_read(deliveries):
@@ -137,7 +141,7 @@ def test_shopify_orders_are_tickets_of_the_accounts_with_that_address_and_their_
     sources = {
         "shop": {
             "customers": {"path": "customers.csv", "fields": {"source_record_id": "id", "email": "mail"}},
-            "tickets": {"path": "orders.csv", "preset": "shopify_orders", "rows_with": "Created at"},
+            "tickets": {"path": "orders.csv", "preset": "shopify_orders"},
             "ticket_lines": {"path": "orders.csv", "preset": "shopify_order_lines"},
         }
     }
@@ -155,49 +159,3 @@ def test_shopify_orders_are_tickets_of_the_accounts_with_that_address_and_their_
     ]
     read = deliveries.intake.deliveries.set_index("entity")["rows_read"]
     assert (read["customers"], read["tickets"], read["ticket_lines"]) == (2, 2, 3)
-
-
-MEMBER = (
-    "Email Address,First Name,Last Name,Address,Phone Number,Birthday,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,"
-    "CONFIRM_IP,GMTOFF,DSTOFF,TIMEZONE,CC,REGION,{own},LEID,EUID,NOTES,TAGS\n"
-    "a@a.example,Ana,Gil,Calle Mayor 3  Telde  Las Palmas  35200  ES,,,3,{opted},,{confirmed},,0,1,,es,cn,{values},"
-    '1,e1,,"""VIP"",""Blog"""\n'
-)
-
-
-@pytest.mark.parametrize(
-    ("own", "values", "events"),
-    [
-        ("LAST_CHANGED", "2026-02-01 10:00:00", [("granted", "2026-01-02 09:05:00+00:00")]),
-        ("UNSUB_TIME,UNSUB_CAMPAIGN_TITLE,UNSUB_CAMPAIGN_ID,UNSUB_REASON,UNSUB_REASON_OTHER",
-         "2026-05-01 10:00:00,Spring,s1,,", [("withdrawn", "2026-05-01 10:00:00+00:00")]),
-        ("CLEAN_TIME,CLEAN_CAMPAIGN_TITLE,CLEAN_CAMPAIGN_ID", "2026-05-01 10:00:00,Spring,s1", []),
-    ],
-)  # fmt: skip
-def test_members_of_a_mailchimp_audience_state_what_their_file_says(deliveries, own, values, events):
-    times = {"opted": "2026-01-02 09:00:00", "confirmed": "2026-01-02 09:05:00"}
-    deliveries.write("members.csv", MEMBER.format(own=own, values=values, **times))
-    deliveries.take_in({"mail": {"customers": {"path": "members.csv", "preset": "mailchimp_audience"}}})
-    (row,) = deliveries.rows("source_records", "source_record_id, address_line, postcode, tags")
-    assert row == {
-        "source_record_id": "e1",
-        "address_line": "Calle Mayor 3",
-        "postcode": "35200",
-        "tags": ["VIP", "Blog"],
-    }
-    told = deliveries.rows("consent_events", "decision, CAST(happened_at AS VARCHAR) AS at")
-    assert [(event["decision"], event["at"].replace("+00", "+00:00")) for event in told] == events
-
-
-def test_google_contacts_keep_the_first_of_several_values_and_their_labels(deliveries):
-    headings = read_preset("google_contacts", "x").generations[0].headings
-    cells = dict.fromkeys(headings, "") | {
-        "First Name": "Juan", "Last Name": "Báez", "Organization Name": "Finca", "Labels": "supplier ::: * myContacts",
-        "E-mail 1 - Value": "juan@finca.example ::: pedidos@finca.example", "Phone 1 - Value": "+34 690459332",
-    }  # fmt: skip
-    deliveries.write("contacts.csv", ",".join(headings) + "\n" + ",".join(cells.values()) + "\n")
-    deliveries.take_in({"contacts": {"customers": {"path": "contacts.csv", "preset": "google_contacts"}}})
-    (row,) = deliveries.rows("source_records", "source_record_id, email, tags, company")
-    assert row == {
-        "source_record_id": "Juan Báez Finca", "email": "juan@finca.example", "tags": ["supplier"], "company": "Finca",
-    }  # fmt: skip

@@ -1,32 +1,68 @@
-"""Known layouts of other tools' exports, a YAML file each; the file's name is the preset's."""
+"""Known layouts of other tools' exports, a YAML file each; the file's name is the preset's.
+
+A preset calls each column by one name; where a tool translates its headings, or lets its users choose them, it lists
+what else the column may be called. A generation is known by its `headings`; what else a field is made of is taken
+where the file has it.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 import yaml
 from pydantic import Field
 
 from crmlib.documents import Settings
 from crmlib.errors import InputError
-from crmlib.params import EntitySource, FieldMap
+from crmlib.params import EntitySource, FieldFrom, FieldMap
+from crmlib.sources.mapping import columns_of, rename_columns
 
 
 class Generation(Settings):
-    """One generation of a layout."""
+    """One generation of a layout.
+
+    Parameters
+    ----------
+    name : str
+    headings : list of str
+        The columns by which it is known.
+    fields, values : dict
+        As in params, beside those of the preset.
+    """
 
     name: str
     headings: list[str]
-    fields: dict[str, FieldMap]
+    fields: dict[str, FieldMap] = Field(default_factory=dict)
     values: dict[str, dict[str, str | bool | None]] = Field(default_factory=dict)
 
 
 class Preset(Settings):
-    """A known layout in all its generations, the newest first."""
+    """A known layout in all its generations, the newest first.
+
+    Parameters
+    ----------
+    entity, about : str
+    also_called : dict of str to list of str
+        Column -> what else it may be called.
+    rows_with : str or dict of str to list of str, optional
+        As in params.
+    date, decimal : str, optional
+        As in a dialect.
+    fields, values : dict
+        What all generations have in common.
+    generations : list of Generation
+    """
 
     entity: str
     about: str
+    also_called: dict[str, list[str]] = Field(default_factory=dict)
+    rows_with: str | dict[str, list[str]] | None = None
+    date: str | None = None
+    decimal: Literal[".", ","] | None = None
+    fields: dict[str, FieldMap] = Field(default_factory=dict)
+    values: dict[str, dict[str, str | bool | None]] = Field(default_factory=dict)
     generations: list[Generation]
 
 
@@ -48,6 +84,13 @@ def read_preset(name: str, where: str) -> Preset:
         raise InputError(f"{where}: there is no preset '{name}'; there are: {', '.join(list_presets())}.")
     text = files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     return Preset.model_validate(yaml.safe_load(text))
+
+
+def own_rows(delivery: EntitySource, where: str) -> str | dict[str, list[str]] | None:
+    """Which rows of a file are the entity's own, as the params say, or else the preset."""
+    if delivery.rows_with is not None or delivery.preset is None:
+        return delivery.rows_with
+    return read_preset(delivery.preset, where).rows_with
 
 
 def describe_preset(name: str) -> str:
@@ -80,22 +123,75 @@ def apply_preset(delivery: EntitySource, entity: str, columns: list[str], file_n
     preset = read_preset(delivery.preset, where)
     if preset.entity != entity:
         raise InputError(f"{where}: the preset {delivery.preset} is one of {preset.entity}, not of {entity}.")
-    missing = {
-        generation.name: [heading for heading in generation.headings if heading not in columns]
-        for generation in preset.generations
-    }
-    fitting = [generation for generation in preset.generations if not missing[generation.name]]
-    if not fitting:
-        nearest = min(preset.generations, key=lambda generation: len(missing[generation.name]))
-        others = [column for column in columns if column not in nearest.headings]
-        raise InputError(
-            f"{where}: the headings of {file_name} are those of no generation of preset {delivery.preset}; "
-            f"nearest is '{nearest.name}', which also has: {', '.join(missing[nearest.name])}."
-            + (f" The file has instead: {', '.join(others[:20])}." if others else "")
-        )
+    found = _find_columns(preset, columns)
+    chosen = find_generation(delivery, preset, columns, file_name, where)
+    own = {name: rename_columns(field, found) for name, field in {**preset.fields, **chosen.fields}.items()}
+    dialect = {name: getattr(delivery.dialect, name) or getattr(preset, name) for name in ("date", "decimal")}
     return delivery.model_copy(
         update={
-            "fields": {**fitting[0].fields, **delivery.fields},
-            "values": {**fitting[0].values, **delivery.values},
+            "fields": {**{name: field for name, field in own.items() if field is not None}, **delivery.fields},
+            "values": {**preset.values, **chosen.values, **delivery.values},
+            "rows_with": own_rows(delivery, where),
+            "dialect": delivery.dialect.model_copy(update=dialect),
         }
     )
+
+
+def find_generation(
+    delivery: EntitySource, preset: Preset, columns: list[str], file_name: str, where: str
+) -> Generation:
+    """The generation of a layout that a file is of.
+
+    Parameters
+    ----------
+    delivery : EntitySource
+        What the params map themselves need not be in the file.
+    preset : Preset
+    columns : list of str
+        The file's headings.
+    file_name, where : str
+        For the error.
+
+    Raises
+    ------
+    InputError
+        If it is of none: names the nearest and the columns that differ.
+    """
+    found = _find_columns(preset, columns)
+    missing = {
+        generation.name: _list_missing(generation, {**preset.fields, **generation.fields}, delivery, found)
+        for generation in preset.generations
+    }
+    for generation in preset.generations:
+        if not missing[generation.name]:
+            return generation
+    nearest = min(preset.generations, key=lambda generation: len(missing[generation.name]))
+    known = {*nearest.headings, *(found[name] for name in nearest.headings if name in found)}
+    others = [column for column in columns if column not in known]
+    raise InputError(
+        f"{where}: the headings of {file_name} are those of no generation of preset {delivery.preset}; "
+        f"nearest is '{nearest.name}', which also has: {', '.join(missing[nearest.name])}."
+        + (f" The file has instead: {', '.join(others[:20])}." if others else "")
+    )
+
+
+def _find_columns(preset: Preset, columns: list[str]) -> dict[str, str]:
+    """What the preset calls a column -> what the file calls it; small letters and capitals are one."""
+    there = {column.strip().casefold(): column for column in columns}
+    called = dict.fromkeys(heading for generation in preset.generations for heading in generation.headings)
+    for fields in (preset.fields, *(generation.fields for generation in preset.generations)):
+        called |= dict.fromkeys(column for field in fields.values() for column in columns_of(field))
+    found: dict[str, str] = {}
+    for name in called:
+        names = [there.get(each.casefold()) for each in (name, *preset.also_called.get(name, ()))]
+        found.update((name, each) for each in names[::-1] if each is not None)
+    return found
+
+
+def _list_missing(
+    generation: Generation, fields: dict[str, FieldFrom], delivery: EntitySource, found: dict[str, str]
+) -> list[str]:
+    """The headings that a file lacks; a column is not asked for if params map all that it would be good for."""
+    mapped = {column for name, field in fields.items() if name in delivery.fields for column in columns_of(field)}
+    needed = {column for name, field in fields.items() if name not in delivery.fields for column in columns_of(field)}
+    return [name for name in generation.headings if name not in found and name not in mapped - needed]
