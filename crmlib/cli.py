@@ -93,6 +93,37 @@ def status(runs_dir: RunsDir = DEFAULT_RUNS) -> None:
 
 
 @app.command()
+def rejected(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run; absent: the published one.")] = "latest",
+    source: Annotated[str | None, typer.Option(help="Only this source's rows.")] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FILE.csv", help="Write the rows as they were delivered there."),
+    ] = None,
+    runs_dir: RunsDir = DEFAULT_RUNS,
+) -> None:
+    """Tell which delivered rows were rejected, and why; once mended, the next run takes them up."""
+    from crmlib.engine import Engine
+    from crmlib.runs import RunStore
+    from crmlib.sources.rejections import summarise_rejected, tell_rejected, write_rejected
+
+    folder = RunStore(runs_dir).get(run_id)
+    tables = {name: folder.path / name for name in ("tables/rejected_rows.parquet", "private/rejected_rows.parquet")}
+    if not all(path.exists() for path in tables.values()):
+        raise InputError(f"The run {folder.run_id} has not taken anything in yet.")
+    told, held = tables.values()
+    engine = Engine(threads=1)
+    faults = summarise_rejected(engine, told, source)
+    for line in tell_rejected(faults) or ["No row was rejected."]:
+        typer.echo(line)
+    if to is not None:
+        written = write_rejected(engine, held, source, to)
+        typer.echo(f"{written:,} rows as they were delivered are in {to}: personal data, for you alone.")
+    elif faults:
+        typer.echo("Mend them at their source or in the mapping, and run again; --to FILE.csv writes them out.")
+
+
+@app.command()
 def publish(run_id: Annotated[str, typer.Argument(metavar="RUN")], runs_dir: RunsDir = DEFAULT_RUNS) -> None:
     """Publish a complete run."""
     from crmlib.runs import RunStore

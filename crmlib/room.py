@@ -120,10 +120,14 @@ class Room:
         path = table_path(self.folder, contract, self.notebook)
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}-{os.getpid()}")
-        query = _conform(contract, source, self.engine.columns(source), self.notebook)
+        given = self.engine.columns(source)
         try:
-            _copy(self.engine, contract, query, beside)
-            facts = _check_rows(self.engine, contract, beside)
+            if carried := self._find_carried(contract, source):
+                os.link(table_path(carried, contract, None), beside)
+                facts = dict(carried.manifest()["tables"][name])
+            else:
+                _copy(self.engine, contract, _conform(contract, source, given, self.notebook), beside)
+                facts = _check_rows(self.engine, contract, beside)
             if self.folder.manifest()["writer"] != self._writer:
                 raise ConflictError(
                     f"The run {self.folder.run_id} was taken over by --resume; this notebook writes no more."
@@ -136,6 +140,15 @@ class Room:
         entry = str(path.relative_to(self.folder.tables).with_suffix(""))
         self.folder.update(lambda manifest: manifest["tables"].update({entry: facts}))
         self._show(contract)
+
+    def _find_carried(self, contract: Contract, source: str) -> RunFolder | None:
+        """The base run, where a table is left as it was: its file is this run's, too."""
+        if self.base is None or source != f"base_{contract.name}" or contract.shared:
+            return None
+        path = table_path(self.base, contract, None)
+        held = self.engine.arrow(f"SELECT * FROM {_scan(path)} LIMIT 0").column_names
+        same = held == [column.name for column in contract.columns]
+        return self.base if same and contract.name in self.base.manifest()["tables"] else None
 
     def write_many(self, tables: Mapping[str, str]) -> None:
         """Write several tables of this room: contract's name -> table of the engine."""
@@ -288,6 +301,9 @@ def _visible(contract: Contract, path: Path, as_of: date, cutoff: datetime, fact
             keys = ", ".join(quote(name) for name in contract.key if name != "updated_at")
             rows += f" QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY updated_at DESC) = 1"
     happened = []
+    # a record that its source holds no more still has its withdrawn consents
+    if contract.column("deleted") is not None and contract.name != "source_records":
+        happened.append("NOT coalesce(deleted, false)")
     for name in contract.happens:
         column = contract.column(name)
         assert column is not None

@@ -45,7 +45,8 @@ CUSTOMER_RECORDS = Step(
                r.loyalty_card,
                r.interests,
                r.tags,
-               r.origin
+               r.origin,
+               coalesce(r.deleted, false) AS deleted
         FROM source_records r
         JOIN identities i ON i.source = r.source AND i.source_record_id = r.source_record_id
         LEFT JOIN usable_names n
@@ -59,7 +60,9 @@ CUSTOMER_RECORDS = Step(
         LEFT JOIN usable_postcodes c ON c.postcode = r.postcode
     )
     SELECT *,
-           row_number() OVER (ORDER BY updated_at, created_at, source, source_record_id) AS recency,
+           row_number() OVER (
+               ORDER BY NOT deleted, updated_at, created_at, source, source_record_id
+           ) AS recency,
            row_number() OVER (ORDER BY created_at, updated_at, source, source_record_id) AS seniority
     FROM usable
     """,
@@ -101,8 +104,9 @@ def normalise_customer_records(engine: Engine, as_of_date: date, country: str) -
     -------
     str
         ``customer_records``: a row per record with customer_id, its values as `customers` has them, updated_at,
-        created_at, recency (1, 2, … from the record updated first; no two are equal) and seniority (from the one
-        created first). Beside it ``contact_keys`` (customer_id, key_kind, key): every e-mail, phone, national id
+        created_at, deleted, recency (1, 2, … from the record updated first, before it those that their source holds no
+        more; no two are equal) and seniority (from the one created first). Beside it
+        ``contact_keys`` (customer_id, key_kind, key): every e-mail, phone, national id
         and card of each customer, also of earlier times.
     """
     text = pa.string()

@@ -36,6 +36,9 @@ CONSENTS = Step(
                END AS outcome
         FROM consent_events c
         JOIN identities i ON i.source = c.record_source AND i.source_record_id = c.source_record_id
+        LEFT JOIN source_records r ON r.source = c.record_source AND r.source_record_id = c.source_record_id
+        -- what a record allowed goes with it, and what it forbade stays
+        WHERE c.decision = 'withdrawn' OR NOT coalesce(r.deleted, false)
     ),
     states AS (
         SELECT *,

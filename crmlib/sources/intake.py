@@ -19,6 +19,7 @@ import pyarrow as pa
 from crmlib.engine import Engine
 from crmlib.params import ENTITIES, Params
 from crmlib.sources.abandonments import derive_abandonments, list_hours
+from crmlib.sources.arrivals import check_arrivals, find_missing
 from crmlib.sources.buyers import resolve_buyers
 from crmlib.sources.derived import accept_restated_records, stage_consents_of_records, stage_tickets_of_lines
 from crmlib.sources.landing import Landing, has_cursor, read_ledger
@@ -30,6 +31,7 @@ from crmlib.sources.quarantine import (
     list_rejected,
     make_rejected_rows,
 )
+from crmlib.sources.snapshots import find_snapshots, mark_deleted
 from crmlib.sources.staging import Staging, list_entries
 from crmlib.sources.succession import succeed
 
@@ -57,6 +59,8 @@ class Intake:
         delivered_at.
     unmapped : DataFrame
         Values that must be one of a list and are mapped to none: source, entity, field, value, rows.
+    missing : DataFrame
+        Deliveries that were expected and never came: source, entity, expected.
     shared_cards : int
         Loyalty cards that several records hold.
     """
@@ -65,6 +69,7 @@ class Intake:
     quarantine: str
     deliveries: pd.DataFrame
     unmapped: pd.DataFrame
+    missing: pd.DataFrame
     shared_cards: int
 
 
@@ -130,6 +135,8 @@ def _take_in(staging: Staging, base: Callable[[str], str | None], cutoff: dateti
     engine, params = staging.engine, staging.params
     for source, entity, where, given in list_entries(params):
         staging.stage(source, entity, where, given)
+    missing = find_missing(staging)
+    check_arrivals(staging, missing)
     tables = _succeed_all(staging, base)
     gather_outcomes(staging, [table for table in tables if engine.has(f"fresh_{table}")])
     check_usable(staging)
@@ -147,7 +154,9 @@ def _take_in(staging: Staging, base: Callable[[str], str | None], cutoff: dateti
     quarantine = collect_rejected(staging, quarantined)
     tables["intake_ledger"] = make_ledger(staging, base("intake_ledger"))
     tables["rejected_rows"] = make_rejected_rows(engine, base("rejected_rows"))
-    return Intake(tables, quarantine, _tell_deliveries(staging), _tell_unmapped(staging), shared_cards)
+    return Intake(
+        tables, quarantine, _tell_deliveries(staging), _tell_unmapped(staging), _tell_missing(missing), shared_cards
+    )
 
 
 def _succeed_all(staging: Staging, base: Callable[[str], str | None]) -> dict[str, str]:
@@ -163,6 +172,8 @@ def _succeed_all(staging: Staging, base: Callable[[str], str | None]) -> dict[st
         carried = base(table)
         if engine.has(f"staged_{table}"):
             tables[table] = succeed(engine, table, carried)
+            for deliveries in find_snapshots(staging, table):
+                tables[table] = mark_deleted(engine, table, tables[table], deliveries)
         elif carried is not None:
             tables[table] = carried
     if engine.has("staged_source_records"):
@@ -207,3 +218,9 @@ def _tell_unmapped(staging: Staging) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(staging.unmapped, columns=["source", "entity", "field", "value", "rows"])
+
+
+def _tell_missing(missing: list[dict[str, object]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(missing, columns=["source", "entity", "expected", "stops"]).drop(columns="stops")

@@ -44,7 +44,7 @@ def send(day, record="r1", channel="email", **more):
     } | more
 
 
-def prepare(engine, events=(), sends=(), records=None, customers=None, listed=(), tickets=()):
+def prepare(engine, events=(), sends=(), records=None, customers=None, listed=(), tickets=(), deleted=()):
     """Customers by their records (record -> (customer, match probability)) and all that happened."""
     records = records or {"r1": ("c1", None)}
     known = customers or [{"customer_id": customer} for customer in sorted({who for who, _ in records.values()})]
@@ -55,6 +55,9 @@ def prepare(engine, events=(), sends=(), records=None, customers=None, listed=()
             for record, (customer, probability) in records.items()
         ],
         customers=known,
+        source_records=[
+            {"source": "crm", "source_record_id": record, "deleted": record in deleted} for record in records
+        ],
         consent_events=events,
         sends=sends,
         tickets=tickets,
@@ -304,6 +307,13 @@ def test_profiling_needs_marketing_too(engine, marketing, expected):
     events = [event(YES, "2026-06-01", purpose="profiling")]
     events += [event(decision, f"2026-0{month}-01") for month, decision in enumerate(marketing, start=1)]
     assert judge(engine, *events, purpose="profiling") == expected
+
+
+def test_what_a_record_allowed_goes_with_it_and_what_it_forbade_stays(engine):
+    assert judge(engine, event(YES, "2026-01-01"), deleted=("r1",)) == (False, "no_record")
+    withdrawn = event(NO, "2026-01-01", record="r1"), event(YES, "2025-01-01", record="r2")
+    records = {"r1": ("c1", None), "r2": ("c1", None)}
+    assert judge(engine, *withdrawn, records=records, deleted=("r1",)) == (False, "withdrawn")
 
 
 def test_every_customer_has_an_answer_to_every_question(engine):
