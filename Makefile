@@ -49,7 +49,7 @@ lab: $(VENV)/.base
 	@$(BIN)/jupyter lab --notebook-dir=.
 
 test: $(if $(FULL),$(VENV)/.full,$(VENV)/.dev)
-	@$(BIN)/python -m pytest $(if $(FULL),--full)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(if $(FULL),--full)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .

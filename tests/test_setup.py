@@ -24,7 +24,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = {
     "requirements.lock": (),
     "requirements-dev.lock": ("dev",),
-    "requirements-full.lock": ("dev", "real", "browser"),
+    "requirements-full.lock": ("dev", "real", "browser", "databases", "servers"),
 }
 
 
