@@ -58,11 +58,14 @@ class Condition:
         What is bound to the names.
     columns : tuple of str
         Columns it reads, in order.
+    impossible : tuple of (str, str)
+        Columns, and values they are compared with that their contract does not know.
     """
 
     sql: str
     values: dict[str, Any]
     columns: tuple[str, ...]
+    impossible: tuple[tuple[str, str], ...] = ()
 
 
 def read_condition(text: str, prefix: str = "w") -> Condition:
@@ -96,7 +99,7 @@ def read_condition(text: str, prefix: str = "w") -> Condition:
     sql, kind = writer.write(tree)
     if kind != "bool":
         raise ValueError("an expression must say yes or no: compare something")
-    return Condition(sql, writer.values, tuple(dict.fromkeys(writer.columns)))
+    return Condition(sql, writer.values, tuple(dict.fromkeys(writer.columns)), tuple(writer.impossible))
 
 
 def find_column(name: str) -> Column | None:
@@ -115,6 +118,7 @@ class _Writer:
         self.prefix = prefix
         self.values: dict[str, Any] = {}
         self.columns: list[str] = []
+        self.impossible: list[tuple[str, str]] = []
 
     def write(self, node: ast.expr) -> tuple[str, str]:
         match node:
@@ -186,6 +190,7 @@ class _Writer:
             return left_sql, self._date(right)
         if right_kind in _DATES and left_kind == "text":
             return self._date(left), right_sql
+        self._doubt(left, right)
         for kinds in (_NUMBERS, _DATES, ("text",), ("bool",)):
             if left_kind in kinds and right_kind in kinds:
                 return left_sql, right_sql
@@ -193,6 +198,14 @@ class _Writer:
             f"'{ast.unparse(left)[:60]}' and '{ast.unparse(right)[:60]}' are of different kinds; "
             "texts stand in quotes, numbers do not"
         )
+
+    def _doubt(self, left: ast.expr, right: ast.expr) -> None:
+        """Note a value that a column with a list of values never has."""
+        for name, value in ((left, right), (right, left)):
+            if isinstance(name, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                column = find_column(name.id)
+                if column is not None and column.values and value.value not in column.values:
+                    self.impossible.append((name.id, value.value))
 
     def _date(self, node: ast.expr) -> str:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from crmlib.campaign.calendar import expand_rule
 from crmlib.campaign.expressions import read_condition
+from crmlib.campaign.recurrence import expand_rule
 from crmlib.documents import Settings
 from crmlib.params import CHANNELS, TimeZone
 from crmlib.tables import CONTRACTS
@@ -210,14 +210,48 @@ class Holdout(Settings):
     rotate_days: int = Field(default=182, ge=1)
 
 
+class LimitPrices(Settings):
+    """What the limits that customers share are worth; the optimiser finds these prices.
+
+    Parameters
+    ----------
+    money : float
+        Margin that one more unit of the budget would bring, beyond itself.
+    contact : float
+        Margin that any contact must bring beyond its cost, for the attention it takes.
+    channels : dict of str to float
+        Margin that one more contact of a channel's capacity or budget would bring.
+    communications : dict of str to float
+        Margin that one more contact of a communication's own capacity would bring.
+    """
+
+    money: Amount = 0.0
+    contact: Amount = 0.0
+    channels: dict[Channel, Amount] = Field(default_factory=dict)
+    communications: dict[Name, Amount] = Field(default_factory=dict)
+
+
 class Arbitration(Settings):
-    """Which communication goes first when not all can."""
+    """Which communication goes first when not all can.
+
+    Parameters
+    ----------
+    mode : str
+        ``priority``: as the plan says; ``margin``: what promises a customer most; ``optimiser``: what promises most
+        beyond its cost and the limits' prices, and nothing that promises less.
+    tie_break : list of str
+    reserve_for_higher : bool
+        Keep a slot for a higher communication of the calendar that is due before the slot is free again.
+    prices : LimitPrices
+        Of the mode ``optimiser``.
+    """
 
     mode: Literal["priority", "margin", "optimiser"] = "priority"
     tie_break: list[Literal["expected_margin", "oldest_due", "hash"]] = Field(
         default=["expected_margin", "oldest_due", "hash"]
     )
     reserve_for_higher: bool = False
+    prices: LimitPrices = LimitPrices()
 
 
 class Trigger(Settings):

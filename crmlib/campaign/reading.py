@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from crmlib.campaign.calendar import calendar_days, last_day
+from crmlib.campaign.doubts import find_doubts
 from crmlib.campaign.expressions import AUDIENCE_TABLES, find_column
 from crmlib.campaign.plan import ContactPlan
 from crmlib.documents import Where, read_document
@@ -63,7 +63,7 @@ def read_plan(path: Path) -> ReadPlan:
     problems += [document.at(where, sentence) for where, sentence in _check_names(document.data)]
     if problems or plan is None:
         raise ParamsError(problems)
-    return ReadPlan(path, plan, [document.at(where, sentence) for where, sentence in _find_doubts(plan)])
+    return ReadPlan(path, plan, [document.at(where, sentence) for where, sentence in find_doubts(plan)])
 
 
 def read_campaign_plans(settings: CampaignSettings | None, params_file: Path) -> list[ReadPlan]:
@@ -158,25 +158,15 @@ def _check_names(data: dict[str, Any]) -> Iterator[tuple[Where, str]]:
     for channel in by_channel if isinstance(by_channel, dict) else []:
         if channel not in declared:
             yield ("budget", "by_channel", channel), f"the channel '{channel}' is not declared under channels:."
+    arbitration = data.get("arbitration")
+    prices = arbitration.get("prices") if isinstance(arbitration, dict) else None
+    for what, known_names in (("channels", declared), ("communications", list(seen))):
+        priced = prices.get(what) if isinstance(prices, dict) else None
+        for name in priced if isinstance(priced, dict) else []:
+            if name not in known_names:
+                yield ("arbitration", "prices", what, name), f"there is no '{name}' among the plan's {what}."
     holdout = data.get("holdout")
     stratify = holdout.get("stratify") if isinstance(holdout, dict) else None
     for name in stratify if isinstance(stratify, list) else []:
         if isinstance(name, str) and find_column(name) is None:
             yield ("holdout", "stratify"), f"'{name}' is no column of {', '.join(AUDIENCE_TABLES)}."
-
-
-def _find_doubts(plan: ContactPlan) -> Iterator[tuple[Where, str]]:
-    end = last_day(plan)
-    if plan.arbitration.mode == "optimiser":
-        yield ("arbitration", "mode"), "there is no optimiser yet; the mode margin is used."
-    for place, communication in enumerate(plan.communications):
-        here: Where = ("communications", place)
-        calendar = communication.calendar
-        if calendar is not None:
-            for day in calendar.dates or []:
-                if not plan.plan.start <= day <= end:
-                    yield (*here, "calendar", "dates"), f"{day} is outside the horizon ({plan.plan.start} to {end})."
-            if calendar.rrule is not None and not calendar_days(plan, communication):
-                yield (*here, "calendar", "rrule"), "the rule gives no day within the horizon."
-        if communication.purpose == "service" and (communication.offer or communication.response.lift):
-            yield (*here, "purpose"), "a service message carries no promotion: give it no offer and no lift."

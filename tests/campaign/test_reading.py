@@ -2,8 +2,9 @@ from datetime import date
 
 import pytest
 
-from crmlib.campaign.calendar import calendar_days, expand_rule
+from crmlib.campaign.calendar import calendar_days
 from crmlib.campaign.reading import list_warnings, read_campaign_plans, read_plan, read_plans
+from crmlib.campaign.recurrence import expand_rule
 from crmlib.errors import InputError, NothingToDo, ParamsError
 from crmlib.params import CampaignSettings
 from tests.campaign.made_plans import make_plan, plan_data, read, write_plan
@@ -20,9 +21,9 @@ def with_one(**communication):
 
 
 @pytest.mark.parametrize("name", ["current", "better"])
-def test_the_demo_plans_are_read_without_a_warning(root, name):
+def test_of_the_demo_plans_only_assumed_lifts_are_doubted(root, name):
     read = read_plan(root / "params" / "plans" / f"{name}.yaml")
-    assert read.warnings == []
+    assert all("these lifts are assumed" in warning for warning in read.warnings)
     assert read.plan.id == name
     assert {one.category for one in read.plan.communications} == set(type(read.plan.categories).model_fields)
     assert {one.trigger is None for one in read.plan.communications} == {True, False}
@@ -49,6 +50,34 @@ def test_an_undeclared_channel_is_named_with_its_line(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "sections", "key", "said"),
+    [
+        ({}, {"caps": [{"scope": "global", "max": 0, "days": 7}]}, "only", "cap 1 (global, max: 0) lets nothing"),
+        ({}, {"caps": [{"scope": {"channel": "email"}, "max": 0, "days": 7}]}, "only", "cap 1 (channel email"),
+        ({"capacity_per_day": 0}, {}, "only.capacity_per_day", "its own capacity is 0"),
+        ({}, {"channels": {"email": {"unit_cost": 0, "capacity": 0}}}, "only.channels", "the capacity 0"),
+        ({"where": "stage == 'lostt'"}, {}, "only.where", "no customer has stage 'lostt'"),
+        ({"calendar": {"rrule": "FREQ=YEARLY;BYMONTH=7"}}, {}, "only.calendar.rrule", "no day within the horizon"),
+        (
+            {"calendar": {"dates": ["2026-11-08"]}},
+            {"channels": {"email": {"unit_cost": 0, "quiet": {"dows": ["sun"]}}}},
+            "only.calendar", "due on 2026-11-08 can never be sent",
+        ),
+        ({"purpose": "service"}, {}, "only.purpose", "carries no promotion"),
+        ({}, {}, "only.response", "these lifts are assumed and not measured yet: only"),
+    ],
+)  # fmt: skip
+def test_what_can_hardly_be_meant_is_a_warning(tmp_path, change, sections, key, said):
+    told = read(tmp_path, with_one(**change) | sections).warnings
+    assert any(f": communications.{key}: " in one and said in one for one in told), told
+
+
+def test_what_a_cap_lets_pass_on_another_channel_is_no_doubt(tmp_path):
+    data = with_one(channels=["email", "sms"], response={"lift": 0.1, "window": "7d", "source": "measured:x"})
+    assert read(tmp_path, data | {"caps": [{"scope": {"channel": "email"}, "max": 0, "days": 7}]}).warnings == []
+
+
 def test_a_duplicate_id_is_named_with_its_line(tmp_path):
     data = plan_data({"id": "twice"}, {"id": "twice"})
     (told,) = problems(tmp_path, data)
@@ -60,11 +89,12 @@ def test_a_duplicate_id_is_named_with_its_line(tmp_path):
 
 def test_a_date_outside_the_horizon_is_a_warning(tmp_path):
     found = read(tmp_path, with_one(calendar={"dates": ["2026-11-09", "2028-01-01"]}))
-    (warning,) = found.warnings
+    warning, assumed = found.warnings
+    assert "these lifts are assumed and not measured yet: only" in assumed
     assert "2028-01-01 is outside the horizon (2026-11-02 to 2026-12-27)" in warning
     assert str(tmp_path) in warning
     assert calendar_days(found.plan, found.plan.communications[0]) == [date(2026, 11, 9)]
-    (shown,) = list_warnings([found])
+    shown, _ = list_warnings([found])
     assert shown.startswith("plan.yaml:")
     assert str(tmp_path) not in shown
 
