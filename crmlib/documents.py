@@ -45,10 +45,8 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
     """YAML in which a key is the text that stands there, and so are yes, no, dates and numbers with leading zeros."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A section; its keys are texts."""
         self.flatten_mapping(node)
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be one word", key.start_mark)
         return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
 
 
@@ -200,6 +198,8 @@ def _walk(node: yaml.Node, where: Where, lines: dict[Where, int]) -> Iterator[tu
     lines[where] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be one word", key.start_mark)
             inner = (*where, key.value)
             if inner in lines:
                 yield str(key.value), key.start_mark.line + 1
