@@ -9,6 +9,7 @@ import pandas as pd
 from crmlib.audience.disclosure import SMALLEST_SHOWN
 from crmlib.behaviour.purchases import BUYER_TICKETS
 from crmlib.engine import Engine, Step
+from crmlib.permission.profiling import leave_out_objectors
 
 #: Days over which frequency and amount are taken, and days of the sales that are shown.
 RFM_DAYS, YEAR_DAYS = 730, 365
@@ -26,6 +27,7 @@ SEGMENTS = {
     "hibernating": "bought little, long ago",
     "lost": "bought little, longest ago",
     "prospects": "have not bought yet",
+    "not profiled": "object to profiling, so nothing is made of what they buy",
 }
 
 RECENT_PURCHASES = Step(
@@ -64,9 +66,13 @@ RFM_SCORES = Step(
 SEGMENTED = Step(
     "segments_made",
     """
-    WITH people AS (SELECT DISTINCT customer_id FROM identities),
+    WITH people AS (
+        SELECT DISTINCT customer_id, false AS objects FROM identities
+        UNION ALL
+        SELECT customer_id, true FROM profiling_objectors
+    ),
     scored AS (
-        SELECT p.customer_id, s.recency_score AS r, s.frequency_score AS f, s.amount_score AS m,
+        SELECT p.customer_id, p.objects, s.recency_score AS r, s.frequency_score AS f, s.amount_score AS m,
                CAST(ceil((s.frequency_score + s.amount_score) / 2) AS INTEGER) AS fm
         FROM people p
         LEFT JOIN rfm_scores s ON s.customer_id = p.customer_id
@@ -74,6 +80,7 @@ SEGMENTED = Step(
     SELECT customer_id,
            CAST(r AS VARCHAR) || CAST(f AS VARCHAR) || CAST(m AS VARCHAR) AS rfm_cell,
            CASE
+               WHEN objects THEN 'not profiled'
                WHEN r IS NULL THEN 'prospects'
                WHEN r >= 4 AND fm >= 4 THEN 'champions'
                WHEN r = 3 AND fm >= 4 THEN 'loyal'
@@ -98,7 +105,7 @@ def assign_segments(engine: Engine, as_of_date: date) -> str:
     Parameters
     ----------
     engine : Engine
-        Holds `identities` and `tickets`.
+        Holds `identities`, `tickets` and `permissions`.
     as_of_date : datetime.date
         Nothing later is read.
 
@@ -109,6 +116,7 @@ def assign_segments(engine: Engine, as_of_date: date) -> str:
         without a purchase), segment (one of `SEGMENTS`). Beside it ``rfm_scores``: the scores and what they are of:
         days_since_last_purchase; purchase_days and amount of the last two years; and sales of the last year.
     """
+    leave_out_objectors(engine)
     engine.run(BUYER_TICKETS, as_of_date=as_of_date)
     engine.run(RECENT_PURCHASES, as_of_date=as_of_date, rfm_days=RFM_DAYS, year_days=YEAR_DAYS)
     engine.run(RFM_SCORES)

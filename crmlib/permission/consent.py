@@ -174,7 +174,7 @@ JUDGED_PERMISSIONS = Step(
         WHERE a.channel IS NULL
     ),
     judged AS (
-        SELECT q.customer_id, q.channel, q.purpose,
+        SELECT q.customer_id, q.channel, q.purpose, d.outcome AS answer,
                CASE
                    WHEN l.entry IS NOT NULL THEN l.entry.reason
                    WHEN p.minor THEN 'minor'
@@ -212,7 +212,7 @@ PERMISSIONS = Step(
         LEFT JOIN marketing m ON m.customer_id = j.customer_id AND m.channel = j.channel
     )
     SELECT customer_id, channel, purpose, allowed AND NOT lacking AS allowed,
-           CASE WHEN lacking THEN coalesce(lack, 'no_record') ELSE reason END AS reason,
+           CASE WHEN lacking THEN coalesce(lack, 'no_record') ELSE reason END AS reason, answer,
            CASE WHEN lacking THEN lack_event ELSE decided_by_event END AS decided_by_event,
            CASE WHEN lacking THEN lack_from ELSE valid_from END AS valid_from
     FROM gated

@@ -31,7 +31,7 @@ def prepare(engine, purchases, prospects=()):
         for place, (days, amount) in enumerate(bought)
     ]
     whose = [{"source": "crm", "source_record_id": person, "customer_id": person} for person in people]
-    make_tables(engine, identities=whose, tickets=tickets)
+    make_tables(engine, "permissions", identities=whose, tickets=tickets)
     return {row["customer_id"]: row for row in engine.rows(f"FROM {assign_segments(engine, AS_OF)}")}
 
 
@@ -89,10 +89,12 @@ def test_every_cell_has_a_segment_and_every_segment_a_meaning(engine):
         "FROM range(1, 6) AS a(r), range(1, 6) AS b(f), range(1, 6) AS c(m)"
     )
     engine.execute("CREATE TABLE identities AS SELECT customer_id FROM rfm_scores")
+    engine.execute("CREATE TABLE profiling_objectors AS SELECT 'objects' AS customer_id")
     engine.run(segments.SEGMENTED)
     found = {row["rfm_cell"]: row["segment"] for row in engine.rows("FROM segments_made")}
+    assert found.pop(None) == "not profiled"
     assert len(found) == 125
-    assert set(found.values()) == set(SEGMENTS) - {"prospects"}
+    assert set(found.values()) == set(SEGMENTS) - {"prospects", "not profiled"}
     expected = {"545": "champions", "355": "loyal", "533": "potential loyalists", "511": "recent", "411": "promising",
                 "333": "needs attention", "311": "about to sleep", "155": "cannot lose", "244": "at risk",
                 "211": "hibernating", "111": "lost"}  # fmt: skip
