@@ -619,7 +619,7 @@ def _check_delivery(
 
 
 def _known_fields(entity: str) -> list[str]:
-    own = ("source", "bought_on", "extra")
+    own = ("source", "bought_on", "extra", "delivery", "delivery_row")
     known = [column.name for column in CONTRACTS[ENTITIES[entity]].columns if column.name not in own]
     if entity == "ticket_lines":
         known += TICKET_FIELDS

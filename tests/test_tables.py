@@ -27,6 +27,7 @@ KEYS = {
     "suppressions": "source list key_kind key updated_at",
     "campaign_reports": "source report_id updated_at",
     "rejected_rows": "source entity delivery row",
+    "repeated_rows": "source entity delivery row",
     "intake_ledger": "source entity load hash",
     "audit_findings": "source entity field check",
     "audit_scores": "source dimension",

@@ -61,6 +61,7 @@ def choose_expressions(table: str, delivery: Delivery, mapped: Collection[str], 
     chosen = {column.name: f"CAST(NULL AS {column.sql_type})" for column in staged_columns(table)}
     chosen |= {name: typed_name(name) for name in mapped if name in chosen}
     chosen["source"] = literal(delivery.source)
+    chosen["delivery"] = literal(delivery.load)
     delivered = f"TIMESTAMPTZ '{delivery.delivered_at.isoformat()}'"
     chosen["updated_at"] = f"coalesce({chosen['updated_at']}, {delivered})"
     if table in ("tickets", "ticket_lines") and "ticket_id" not in mapped:

@@ -43,7 +43,7 @@ UNDATED = "without a date"
 STATED_CONSENTS = """
     CREATE OR REPLACE TABLE stated_consents AS
     WITH stated AS (
-      SELECT source, source_record_id, updated_at, file, row, dated,
+      SELECT source, source_record_id, updated_at, file, row, dated, delivery, delivery_row,
         unnest(from_json(consents, '[{"channel":"VARCHAR","purpose":"VARCHAR","granted":"BOOLEAN","at":"VARCHAR",
           "wording_version":"VARCHAR","legal_basis":"VARCHAR","evidence":"VARCHAR"}]')) AS consent
       FROM staged_source_records
@@ -54,12 +54,13 @@ STATED_CONSENTS = """
       SELECT source, source_record_id, consent.channel AS channel, consent.purpose AS purpose,
         coalesce(CAST(consent.at AS TIMESTAMPTZ), updated_at) AS happened_at, consent.at IS NOT NULL AS told_when,
         CASE WHEN consent.granted THEN 'granted' ELSE 'withdrawn' END AS decision, consent.wording_version AS wording,
-        consent.legal_basis AS legal_basis, consent.evidence AS proof, updated_at, file, row, dated
+        consent.legal_basis AS legal_basis, consent.evidence AS proof, updated_at, file, row, dated,
+        delivery, delivery_row
       FROM stated WHERE consent.granted IS NOT NULL
     ),
     known AS (
       SELECT source, source_record_id, channel, purpose, happened_at, NULL AS told_when, decision, NULL AS wording,
-        NULL AS legal_basis, NULL AS proof, updated_at, NULL AS file, NULL AS row, NULL AS dated
+        NULL AS legal_basis, NULL AS proof, updated_at, NULL AS file, NULL AS row, NULL AS dated, delivery, delivery_row
       FROM {known} WHERE starts_with(evidence, $stated)
     ),
     followed AS (
@@ -79,7 +80,7 @@ CONSENTS_OF_RECORDS = """
     SELECT source, source_record_id, source AS record_source, channel, purpose, happened_at, decision,
       legal_basis, wording AS wording_version,
       concat_ws(', ', $stated, CASE WHEN NOT told_when THEN $undated END, proof) AS evidence,
-      updated_at, 0 AS file, number AS row, dated
+      updated_at, 0 AS file, number AS row, dated, delivery, delivery_row
     FROM stated_consents
 """
 

@@ -30,6 +30,7 @@ from crmlib.sources.quarantine import (
     gather_outcomes,
     list_rejected,
     make_rejected_rows,
+    make_repeated_rows,
 )
 from crmlib.sources.snapshots import find_snapshots, mark_deleted
 from crmlib.sources.staging import Staging, list_entries
@@ -154,6 +155,7 @@ def _take_in(staging: Staging, base: Callable[[str], str | None], cutoff: dateti
     quarantine = collect_rejected(staging, quarantined)
     tables["intake_ledger"] = make_ledger(staging, base("intake_ledger"))
     tables["rejected_rows"] = make_rejected_rows(engine, base("rejected_rows"))
+    tables["repeated_rows"] = make_repeated_rows(engine, base("repeated_rows"))
     return Intake(
         tables, quarantine, _tell_deliveries(staging), _tell_unmapped(staging), _tell_missing(missing), shared_cards
     )

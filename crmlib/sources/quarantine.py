@@ -76,15 +76,19 @@ def gather_outcomes(staging: Staging, tables: list[str]) -> None:
     engine.register("unreadable_lines", pa.Table.from_pylist(unreadable, schema=LINES))
     # rows made of other rows (tickets of lines, consents of records) belong to no file
     judged = " UNION ALL ".join(
-        f"SELECT judged.file, judged.row, field, rule, rule IS NULL AND accepted.file IS NULL AS unchanged, updated_at "
+        f"SELECT judged.file, judged.row, field, rule, rule IS NULL AND accepted.file IS NULL AS unchanged, "
+        f"updated_at, rule IS NULL AND repeated_in_file AS repeated "
         f"FROM judged_{table} AS judged LEFT JOIN accepted_{table} AS accepted USING (file, row) WHERE judged.file > 0"
         for table in tables
     )
     engine.execute(
         "CREATE OR REPLACE TABLE intake_rows "
-        "(file BIGINT, row BIGINT, field VARCHAR, rule VARCHAR, unchanged BOOLEAN, updated_at TIMESTAMPTZ)"
+        "(file BIGINT, row BIGINT, field VARCHAR, rule VARCHAR, unchanged BOOLEAN, updated_at TIMESTAMPTZ, "
+        "repeated BOOLEAN)"
     )
-    engine.execute("INSERT INTO intake_rows SELECT file, row, 'row', 'wrong_cells', false, NULL FROM unreadable_lines")
+    engine.execute(
+        "INSERT INTO intake_rows SELECT file, row, 'row', 'wrong_cells', false, NULL, false FROM unreadable_lines"
+    )
     if judged:
         engine.execute(f"INSERT INTO intake_rows {judged}")
 
@@ -236,22 +240,47 @@ def make_rejected_rows(engine: Engine, base: str | None) -> str:
         View of the table as the base run left it.
     """
     sentences = " ".join(f"WHEN {literal(rule)} THEN {literal(sentence)}" for rule, sentence in RULES.items())
-    carried = ""
-    if base is not None:
-        carried = f"""
-          UNION ALL BY NAME
-          SELECT earlier.* FROM {quote(base)} AS earlier
-          ANTI JOIN intake_files AS files
-            ON files.source = earlier.source AND files.entity = earlier.entity AND files.load = earlier.delivery
-          ANTI JOIN restaged ON restaged.source = earlier.source AND restaged.entity = earlier.entity
-        """
     engine.execute(
         f"""
         CREATE OR REPLACE TABLE rejected_rows_made AS
         SELECT source, entity, delivery, row, field, rule, CASE rule {sentences} END AS reason
         FROM quarantine
         QUALIFY row_number() OVER (PARTITION BY source, entity, delivery, row ORDER BY field, rule) = 1
-        {carried}
+        {_carry(base)}
         """
     )
     return "rejected_rows_made"
+
+
+def make_repeated_rows(engine: Engine, base: str | None) -> str:
+    """Make ``repeated_rows``: those of this intake, and the base's of files that were not delivered again.
+
+    Parameters
+    ----------
+    engine : Engine
+    base : str or None
+        View of the table as the base run left it.
+    """
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TABLE repeated_rows_made AS
+        SELECT DISTINCT files.source, files.entity, files.load AS delivery, rows.row
+        FROM intake_rows AS rows JOIN intake_files AS files USING (file)
+        WHERE rows.repeated
+        {_carry(base)}
+        """
+    )
+    return "repeated_rows_made"
+
+
+def _carry(base: str | None) -> str:
+    """What the base run told of rows of files that were not delivered again."""
+    if base is None:
+        return ""
+    return f"""
+        UNION ALL BY NAME
+        SELECT earlier.* FROM {quote(base)} AS earlier
+        ANTI JOIN intake_files AS files
+          ON files.source = earlier.source AND files.entity = earlier.entity AND files.load = earlier.delivery
+        ANTI JOIN restaged ON restaged.source = earlier.source AND restaged.entity = earlier.entity
+    """

@@ -187,7 +187,7 @@ class Staging:
         """Name of the engine's table into which a contract's rows are staged, made when first asked for.
 
         Beside it stands the view ``staged_<table>`` of the same rows, in which those that came unnumbered have their
-        number, too: rows stay in the order in which they came.
+        number, too (rows stay in the order in which they came), and each of a file says where it stood.
         """
         name = f"staged_{table}_rows"
         if not self.engine.has(name):
@@ -196,8 +196,9 @@ class Staging:
             self.engine.execute(f"CREATE TABLE {quote(f'{name}_begin')} (file BIGINT, begins BIGINT)")
             self.engine.view(
                 f"staged_{table}",
+                f"SELECT * REPLACE (CASE WHEN file > 0 THEN row ELSE delivery_row END AS delivery_row) FROM ("
                 f"SELECT came.* REPLACE (coalesce(came.row, came.rowid - begins + 1) AS row) "
-                f"FROM {quote(name)} AS came LEFT JOIN {quote(f'{name}_begin')} USING (file)",
+                f"FROM {quote(name)} AS came LEFT JOIN {quote(f'{name}_begin')} USING (file))",
             )
         return name
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 from crmlib.engine import Engine, literal, quote
 from crmlib.tables import CONTRACTS
 
+#: Columns that say where a row came from.
+PLACE = ("source", "delivery", "delivery_row")
+
 
 def succeed(engine: Engine, table: str, base: str | None) -> str:
     """Make the successor of a table.
@@ -27,7 +30,8 @@ def succeed(engine: Engine, table: str, base: str | None) -> str:
     -------
     str
         Name of the engine's view. Beside it stand the tables ``judged_<table>`` (every staged row: file, row, field and
-        rule it breaks, whether it repeats another) and ``fresh_<table>`` (file and row of the new and changed ones).
+        rule it breaks, whether it repeats another, and one of its file) and ``fresh_<table>`` (file and row of the new
+        and changed ones).
     """
     key = CONTRACTS[table].key
     columns = ", ".join(quote(column.name) for column in CONTRACTS[table].columns)
@@ -66,7 +70,8 @@ def _judge(engine: Engine, table: str, key: tuple[str, ...]) -> None:
           SELECT file, row,
             delivered_at = max(delivered_at) OVER same_key
               AND min(content) OVER delivered_together <> max(content) OVER delivered_together AS differs,
-            row_number() OVER (same_key ORDER BY delivered_at DESC, file, row) > 1 AS again
+            row_number() OVER (same_key ORDER BY delivered_at DESC, file, row) > 1 AS again,
+            row_number() OVER (PARTITION BY {_list(key)}, file ORDER BY row) > 1 AS again_in_file
           FROM alike
           WINDOW same_key AS (PARTITION BY {_list(key)}),
             delivered_together AS (PARTITION BY {_list(key)}, delivered_at)
@@ -74,7 +79,7 @@ def _judge(engine: Engine, table: str, key: tuple[str, ...]) -> None:
         SELECT file, row, staged.updated_at,
           CASE WHEN compared.differs THEN {literal(blamed)} ELSE staged.fault_field END AS field,
           CASE WHEN compared.differs THEN 'conflicting_key' ELSE staged.fault_rule END AS rule,
-          coalesce(compared.again, false) AS repeated
+          coalesce(compared.again, false) AS repeated, coalesce(compared.again_in_file, false) AS repeated_in_file
         FROM staged_{table} AS staged LEFT JOIN compared USING (file, row)
         """
     )
@@ -128,8 +133,8 @@ def _find_fresh(engine: Engine, table: str, key: tuple[str, ...], base: str | No
 
 
 def _content(table: str) -> str:
-    """What makes two versions of a row differ: not who delivered it, and not the buyer that intake found by a card."""
-    values = [quote(column.name) for column in CONTRACTS[table].columns if not column.key and column.name != "source"]
+    """What makes two versions of a row differ: not who delivered it or where, nor the buyer that a card told."""
+    values = [quote(column.name) for column in CONTRACTS[table].columns if not column.key and column.name not in PLACE]
     if table == "tickets":
         found = ('"record_source"', '"source_record_id"')
         values = [f"CASE WHEN loyalty_card IS NULL THEN {value} END" if value in found else value for value in values]

@@ -288,6 +288,40 @@ def test_rows_of_one_key_that_differ_are_all_rejected(deliveries):
     assert {field for _, field, _ in deliveries.rejected()} == {"source_record_id"}
 
 
+def test_where_a_row_stood_is_kept_until_another_version_takes_its_place(deliveries):
+    sources = {"erp": {"customers": {**CUSTOMERS, "path": "customers*.csv"}}}
+    deliveries.write("customers_20261001.csv", "id,name\n1,Ana\n2,Luz\n")
+    deliveries.take_in(sources, as_of="2026-10-01")
+    deliveries.write("customers_20261002.csv", "id,name\n9,Sol\n2,Luz\n1,Eva\n")
+    deliveries.take_in(sources, as_of="2026-10-02")
+    first, second = "customers_20261001.csv", "customers_20261002.csv"
+    assert [tuple(row.values()) for row in deliveries.rows("source_records", "full_name, delivery, delivery_row")] == [
+        ("Ana", first, 1),
+        ("Eva", second, 3),
+        ("Luz", first, 2),
+        ("Sol", second, 1),
+    ]
+
+
+def test_a_consent_stated_with_a_record_stood_where_the_record_did(deliveries):
+    fields = {"source_record_id": "id", "consent.email.marketing": "yes"}
+    deliveries.write("customers.csv", "id,yes\n1,\n2,true\n")
+    deliveries.take_in({"erp": {"customers": {"path": "customers.csv", "fields": fields}}})
+    assert deliveries.rows("consent_events", "source_record_id, delivery, delivery_row") == [
+        {"source_record_id": "2", "delivery": "customers.csv", "delivery_row": 2}
+    ]
+
+
+def test_rows_that_repeat_another_of_their_file_are_told_run_after_run(deliveries):
+    deliveries.write("customers_20261001.csv", "id,name\n1,Ana\n2,Luz\n1,Ana\n")
+    deliveries.write("customers_20261002.csv", "id,name\n1,Ana\n3,Sol\n")
+    sources = {"erp": {"customers": {**CUSTOMERS, "path": "customers*.csv"}}}
+    repeated = [{"source": "erp", "entity": "customers", "delivery": "customers_20261001.csv", "row": 3}]
+    for _ in range(2):
+        deliveries.take_in(sources)
+        assert deliveries.rows("repeated_rows") == repeated
+
+
 def test_a_conflict_leaves_the_version_that_is_known(deliveries):
     sources = {"erp": {"customers": CUSTOMERS}}
     deliveries.write("customers.csv", "id,name\n1,Ana\n9,Old\n")

@@ -18,7 +18,7 @@ from tests.sources.preset_fixtures import FILES, FOLDER, PRESTASHOP, PUSHED, mak
 
 CASES = yaml.load((FOLDER / "expected.yaml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
 #: Told elsewhere, or the same everywhere.
-ASIDE = ("source", "record_source", "updated_at", "bought_on")
+ASIDE = ("source", "record_source", "updated_at", "bought_on", "delivery", "delivery_row")
 LAYOUTS = {
     "Mailchimp": ("mailchimp_audience", "mailchimp_cleaned", "mailchimp_campaign_reports"),
     "Google Contacts": ("google_contacts",),
@@ -68,7 +68,7 @@ def test_a_layout_is_taken_in_whole(case, deliveries):
     intake = deliveries.take_in({"s": {entity: {"path": case["file"], **given}}})
     assert deliveries.rejected() == []
     assert intake.unmapped.query("value != '(cannot be read)'").empty
-    made = set(deliveries.base) - {"intake_ledger", "rejected_rows"}
+    made = set(deliveries.base) - {"intake_ledger", "rejected_rows", "repeated_rows"}
     assert {table: [plain(row) for row in deliveries.rows(table)] for table in made} == case["tables"]
 
 
