@@ -104,14 +104,32 @@ EVENTS = Step(
         JOIN ids i ON i.cluster_key = o.cluster_key
         WHERE o.customer_id NOT IN (SELECT customer_id FROM ids)
     ),
+    losses AS (
+        SELECT o.customer_id, i.customer_id AS other_customer_id,
+               row_number() OVER (PARTITION BY o.customer_id ORDER BY o.records DESC, i.customer_id) AS place
+        FROM shared_records o
+        JOIN ids i ON i.cluster_key = o.cluster_key AND i.customer_id <> o.customer_id
+        LEFT JOIN origins s
+            ON s.customer_id = i.customer_id AND s.other_customer_id = o.customer_id AND s.place = 1
+        WHERE s.customer_id IS NULL AND o.customer_id IN (SELECT customer_id FROM ids)
+    ),
     happened AS (
-        SELECT customer_id, 'created' AS event, NULL::VARCHAR AS other_customer_id
+        SELECT customer_id,
+               CASE WHEN customer_id IN (SELECT customer_id FROM base_events) THEN 'returned' ELSE 'created' END AS event,
+               NULL::VARCHAR AS other_customer_id
         FROM given_ids
         WHERE customer_id NOT IN (SELECT customer_id FROM origins)
         UNION ALL
         SELECT customer_id, 'split_from', other_customer_id FROM origins WHERE place = 1
         UNION ALL
         SELECT customer_id, 'merged_into', other_customer_id FROM heirs WHERE place = 1
+        UNION ALL
+        SELECT customer_id, 'moved_to', other_customer_id FROM losses WHERE place = 1
+        UNION ALL
+        SELECT DISTINCT customer_id, 'left', NULL
+        FROM base_customers
+        WHERE customer_id NOT IN (SELECT customer_id FROM ids)
+          AND customer_id NOT IN (SELECT customer_id FROM shared_records)
     )
     SELECT customer_id, as_of_date, event, other_customer_id FROM base_events
     UNION
@@ -175,7 +193,9 @@ def assign_customer_ids(
     -----
     Of the clusters that share records with a customer, the one that shares most keeps the id; ties go to the
     customer seen first. A new id is a hash of the cluster's smallest record key, so that it depends on neither
-    the order of the rows nor the number of the run.
+    the order of the rows nor the number of the run. A customer none of whose records is named any more has left;
+    who comes back with the same records has the same id again. An id given up in a merge or erased is nobody's for
+    good.
     """
     if not engine.has("clusters"):
         engine.run(NO_CLUSTERS)
@@ -225,7 +245,7 @@ def _give_new_ids(engine: Engine) -> None:
         Step(
             "taken_ids",
             "SELECT customer_id FROM base_customers UNION SELECT customer_id FROM base_events "
-            "WHERE event = 'merged_into' UNION SELECT customer_id FROM kept_ids",
+            "WHERE event IN ('merged_into', 'erased') UNION SELECT customer_id FROM kept_ids",
         )
     )
     engine.run(Step("given_ids", "SELECT cluster_key, customer_id FROM kept_ids WHERE false"))

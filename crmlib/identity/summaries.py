@@ -188,7 +188,8 @@ def summarise_events(engine: Engine, events: str, as_of_date: date) -> pd.DataFr
     return engine.frame(
         f"""
         SELECT e.event, count(n.customer_id) AS customers
-        FROM (VALUES (1, 'created'), (2, 'merged_into'), (3, 'split_from')) AS e(place, event)
+        FROM (VALUES (1, 'created'), (2, 'merged_into'), (3, 'split_from'), (4, 'moved_to'), (5, 'left'),
+                     (6, 'returned')) AS e(place, event)
         LEFT JOIN {events} n ON n.event = e.event AND n.as_of_date = $as_of_date
         GROUP BY e.place, e.event ORDER BY e.place
         """,

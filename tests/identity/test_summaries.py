@@ -52,7 +52,7 @@ def test_counts_add_up(room):
     assert counted["duplicate_share"] == pytest.approx(1 - counted["customers"] / counted["records"])
     assert counted["others"] == 0
     events = summaries.summarise_events(room, "new_identity_events", AS_OF)
-    assert events["customers"].tolist() == [counted["customers"], 0, 0]
+    assert events["customers"].tolist() == [counted["customers"], 0, 0, 0, 0, 0]
 
 
 def test_the_histogram_holds_every_undisputed_pair(room):
