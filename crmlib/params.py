@@ -322,11 +322,24 @@ class IdentityCosts(Settings):
 
 
 class IdentitySettings(Settings):
-    """When two records are one person."""
+    """When two records are one person.
+
+    Parameters
+    ----------
+    match_threshold : float
+        Probability from which two records are joined.
+    costs : IdentityCosts, optional
+    deterministic_national_id : bool
+        Whether the same valid national id makes two records one person.
+    rulings : str, optional
+        File that keeps what people rule about pairs and values, as seen from the params file; the first ruling
+        makes it.
+    """
 
     match_threshold: float = Field(default=0.95, gt=0, lt=1)
     costs: IdentityCosts | None = None
     deterministic_national_id: bool = True
+    rulings: str | None = None
 
 
 class BacktestSettings(Settings):

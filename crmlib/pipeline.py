@@ -29,6 +29,7 @@ import crmlib
 from crmlib.campaign.reading import read_campaign_plans
 from crmlib.errors import CrmError, GateError, InputError, NothingToDo, find_error
 from crmlib.governance import Governance, read_governance
+from crmlib.identity.rulings import find_rulings, read_rulings
 from crmlib.params import (
     Params,
     dump_params,
@@ -203,7 +204,7 @@ def check_inputs(params: Params, params_file: Path, notebooks: list[Path]) -> Go
     Raises
     ------
     InputError
-        With every problem of sources, notebooks' knobs, contact plans and governance file.
+        With every problem of sources, notebooks' knobs, contact plans, rulings and governance file.
     """
     problems = check_notebook_params(params, params_file, notebooks) + check_sources(params, params_file)
     governance = None
@@ -212,6 +213,10 @@ def check_inputs(params: Params, params_file: Path, notebooks: list[Path]) -> Go
             read_campaign_plans(params.campaign, params_file)
         except InputError as error:
             problems.append(str(error))
+    try:
+        read_rulings(find_rulings(params, params_file))
+    except InputError as error:
+        problems.append(str(error))
     if params.governance is not None:
         path = Path(resolve_path(params_file, params.governance))
         try:
@@ -263,6 +268,8 @@ def _hash_inputs(params: Params, params_file: Path) -> dict[str, str]:
     named = [params.campaign.plan, *params.campaign.compare] if params.campaign is not None else []
     named += [params.governance] if params.governance is not None else []
     files |= {resolve_path(params_file, path) for path in named}
+    rulings = find_rulings(params, params_file)
+    files |= {str(rulings)} if rulings is not None and rulings.exists() else set()
     return {file: hash_file(Path(file)) for file in sorted(files)}
 
 

@@ -53,6 +53,7 @@ def cluster_records(engine: Engine, match_threshold: float) -> pd.DataFrame:
         ].itertuples(index=False, name=None),
         _read_forbidden(engine, doubtful),
         _read_ids(engine, doubtful),
+        _read_ruled_together(engine, doubtful),
     )
     cluster = _smallest_of(component)
     for members in groups:
@@ -123,12 +124,14 @@ def join_groups(
     links: Iterable[tuple[int, int]],
     forbidden: Iterable[tuple[int, int]],
     ids: dict[int, str],
+    together: Iterable[tuple[int, int]] = (),
 ) -> list[list[int]]:
     """Join records along links, the strongest first, where nothing speaks against it.
 
     Two groups are joined when at least `LEAST_CROSS_SHARE` of the pairs across them link, none of these is
     forbidden, and they do not hold two different ids. A link that was refused is tried again when its groups have
-    grown, as long as anything changes.
+    grown, as long as anything changes. Records that must be together are one from the start, whatever speaks
+    against it.
 
     Parameters
     ----------
@@ -138,29 +141,39 @@ def join_groups(
         Records that must not be together.
     ids : dict
         Valid national id of the records that have one.
+    together : iterable of pairs
+        Records that must be together.
 
     Returns
     -------
     list of list of int
         The groups of two records or more.
     """
-    order = list(links)
+    same = _unite(together)
+    order = [
+        (one, other) for left, right in links if (one := same.get(left, left)) != (other := same.get(right, right))
+    ]
     neighbours: dict[int, set[int]] = defaultdict(set)
     for left, right in order:
         neighbours[left].add(right)
         neighbours[right].add(left)
     apart: dict[int, set[int]] = defaultdict(set)
     for left, right in forbidden:
-        apart[left].add(right)
-        apart[right].add(left)
-    group = {node: node for node in neighbours}
-    members = {node: [node] for node in neighbours}
+        one, other = same.get(left, left), same.get(right, right)
+        apart[one].add(other)
+        apart[other].add(one)
+    group = {node: node for node in {*neighbours, *same.values()}}
+    members = {node: [node] for node in group}
+    known: dict[int, set[str]] = defaultdict(set)
+    for node, value in ids.items():
+        known[same.get(node, node)].add(value)
 
     def may_join(one: int, other: int) -> bool:
         small, large = sorted((members[one], members[other]), key=len)
         inside = set(large)
-        known = {ids[node] for node in (*small, *large) if node in ids}
-        if len(known) > 1 or any(apart[node] & inside for node in small if node in apart):
+        if known[one] and known[other] and known[one].isdisjoint(known[other]):
+            return False
+        if any(apart[node] & inside for node in small if node in apart):
             return False
         crossing = sum(len(neighbours[node] & inside) for node in small)
         return crossing >= LEAST_CROSS_SHARE * len(small) * len(large)
@@ -176,8 +189,28 @@ def join_groups(
                 for node in members[other]:
                     group[node] = one
                 members[one] += members.pop(other)
+                known[one] |= known[other]
                 changed = True
-    return [sorted(nodes) for nodes in members.values() if len(nodes) > 1]
+    behind: dict[int, list[int]] = defaultdict(list)
+    for node, head in same.items():
+        behind[head].append(node)
+    whole = (sorted(record for node in nodes for record in behind.get(node, [node])) for nodes in members.values())
+    return [records for records in whole if len(records) > 1]
+
+
+def _unite(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """The smallest record of those with which each record must be; records that need be with none are left out."""
+    head: dict[int, int] = {}
+
+    def find(node: int) -> int:
+        while head.setdefault(node, node) != node:
+            head[node] = node = head[head[node]]
+        return node
+
+    for left, right in pairs:
+        one, other = sorted((find(left), find(right)))
+        head[other] = one
+    return {node: find(node) for node in list(head)}
 
 
 def _find_doubtful(engine: Engine, links: pd.DataFrame, component: np.ndarray) -> np.ndarray:
@@ -213,6 +246,15 @@ def _read_forbidden(engine: Engine, components: np.ndarray) -> list[tuple[int, i
         "SELECT p.record_no_l AS l, p.record_no_r AS r FROM decided_pairs p "
         "JOIN components c ON c.record_no = p.record_no_l SEMI JOIN doubtful d ON d.component = c.component "
         "WHERE p.contradicted"
+    )
+    return [(pair["l"], pair["r"]) for pair in pairs]
+
+
+def _read_ruled_together(engine: Engine, components: np.ndarray) -> list[tuple[int, int]]:
+    pairs = engine.rows(
+        "SELECT p.record_no_l AS l, p.record_no_r AS r FROM decided_pairs p "
+        "JOIN components c ON c.record_no = p.record_no_l SEMI JOIN doubtful d ON d.component = c.component "
+        "WHERE p.decided_by = 'reviewer' AND NOT p.contradicted ORDER BY l, r"
     )
     return [(pair["l"], pair["r"]) for pair in pairs]
 

@@ -115,7 +115,8 @@ EVENTS = Step(
     ),
     happened AS (
         SELECT customer_id,
-               CASE WHEN customer_id IN (SELECT customer_id FROM base_events) THEN 'returned' ELSE 'created' END AS event,
+               CASE WHEN customer_id IN (SELECT customer_id FROM base_events) THEN 'returned'
+                    ELSE 'created' END AS event,
                NULL::VARCHAR AS other_customer_id
         FROM given_ids
         WHERE customer_id NOT IN (SELECT customer_id FROM origins)

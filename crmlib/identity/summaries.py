@@ -91,14 +91,17 @@ def summarise_decisions(engine: Engine, match_threshold: float) -> pd.DataFrame:
             JOIN clusters r ON r.record_no = p.record_no_r
         ),
         told AS (
-            SELECT CASE WHEN contradicted THEN 5 WHEN NOT links AND together THEN 3 WHEN NOT links THEN 6
-                        WHEN NOT together THEN 4 WHEN decided_by = 'deterministic' THEN 1 ELSE 2 END AS place
+            SELECT CASE WHEN decided_by = 'reviewer' THEN CASE WHEN together THEN 4 ELSE 7 END
+                        WHEN contradicted THEN 6 WHEN NOT links AND together THEN 3 WHEN NOT links THEN 8
+                        WHEN NOT together THEN 5 WHEN decided_by = 'deterministic' THEN 1 ELSE 2 END AS place
             FROM judged
         )
         SELECT decision, count(t.place) AS pairs
         FROM (VALUES (1, 'one person: the same valid national id'), (2, 'one person: by the model'),
-                     (3, 'one person: through other records'), (4, 'refused: would chain different people'),
-                     (5, 'refused: ids or dates of birth rule it out'), (6, 'not alike enough')) AS d(place, decision)
+                     (3, 'one person: through other records'), (4, 'one person: a reviewer says so'),
+                     (5, 'refused: would chain different people'),
+                     (6, 'refused: ids or dates of birth rule it out'), (7, 'refused: a reviewer says so'),
+                     (8, 'not alike enough')) AS d(place, decision)
         LEFT JOIN told t USING (place)
         GROUP BY d.place, decision
         ORDER BY d.place
@@ -198,11 +201,12 @@ def summarise_events(engine: Engine, events: str, as_of_date: date) -> pd.DataFr
 
 
 def keep_likely_pairs(engine: Engine) -> str:
-    """Make ``likely_pairs``, the table `match_pairs`: pairs of at least `LEAST_PROBABILITY`."""
+    """Make ``likely_pairs``, the table `match_pairs`: pairs of at least `LEAST_PROBABILITY`, and those ruled on."""
     return engine.run(
         Step(
             "likely_pairs",
-            "SELECT * EXCLUDE (record_no_l, record_no_r) FROM decided_pairs WHERE match_probability >= $least",
+            "SELECT * EXCLUDE (record_no_l, record_no_r) FROM decided_pairs "
+            "WHERE match_probability >= $least OR decided_by = 'reviewer'",
         ),
         least=LEAST_PROBABILITY,
     )

@@ -100,9 +100,10 @@ def load(engine, records, links, ids=(), contradicted=()):
             }
         ),
     )
-    rows = [(*link, 20 * link[2], False) for link in links] + [(*pair, 0.0, -40.0, True) for pair in contradicted]
-    columns = ["record_no_l", "record_no_r", "match_probability", "match_weight", "contradicted"]
-    types = dict(zip(columns, ("int64", "int64", "float64", "float64", "bool"), strict=True))
+    rows = [(*link, 20 * link[2], False, "model") for link in links]
+    rows += [(*pair, 0.0, -40.0, True, "model") for pair in contradicted]
+    columns = ["record_no_l", "record_no_r", "match_probability", "match_weight", "contradicted", "decided_by"]
+    types = dict(zip(columns, ("int64", "int64", "float64", "float64", "bool", "str"), strict=True))
     engine.register("decided_pairs", pd.DataFrame(rows, columns=columns).astype(types))
 
 

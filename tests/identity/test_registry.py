@@ -159,7 +159,7 @@ def check_that_nothing_moved_unsaid(before, now, events):
             assert other in before.values()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deliveries=st.lists(partitions, min_size=2, max_size=4), random=st.randoms(use_true_random=False))
 def test_no_id_changes_without_an_event(engine, deliveries, random):
     """Permutation, arrival, departure, merge, split, a night that is run again, and one that is lost."""
@@ -189,7 +189,7 @@ def test_no_id_changes_without_an_event(engine, deliveries, random):
         previous = current
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(known=partitions.filter(len), joins=st.lists(st.integers(0, 7), min_size=4, max_size=4))
 def test_one_source_more_never_swaps_ids(engine, known, joins):
     """Its records join customers or stand alone; their keys sort before all others."""
