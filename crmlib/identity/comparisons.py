@@ -81,6 +81,14 @@ def _similar(column: str, least: float) -> str:
 
 
 _SAME_WORDS = "name_key_l = name_key_r"
+_SWAPPED = (
+    f"({_SAME_WORDS} OR (jaro_winkler_similarity(name_parts_l[1], name_parts_r[2]) >= 0.88"
+    " AND jaro_winkler_similarity(name_parts_l[2], name_parts_r[1]) >= 0.88))"
+)
+_SAME_PARTS = (
+    "(left(birth_day_l, 4) = left(birth_day_r, 4))::INT + (substr(birth_day_l, 5, 2) = substr(birth_day_r, 5, 2))::INT"
+    " + (right(birth_day_l, 2) = right(birth_day_r, 2))::INT"
+)
 
 COMPARISONS = (
     Comparison(
@@ -92,7 +100,7 @@ COMPARISONS = (
         (
             Level("the same", "given_key_l = given_key_r", 0.75, term_frequency="given_key"),
             Level("nickname of it", "list_has_any(given_variants_l, given_variants_r)", 0.06),
-            Level("same words, other fields", _SAME_WORDS, 0.02),
+            Level("given name and surname swapped", _SWAPPED, 0.02),
             Level(
                 "one of two given names",
                 "least(length(given_initials_l), length(given_initials_r)) = 1"
@@ -117,7 +125,7 @@ COMPARISONS = (
         "surname_1",
         "First surname",
         0.6,
-        f"{_missing('surname_1_key')} OR ({_SAME_WORDS} AND surname_1_key_l <> surname_1_key_r)",
+        f"{_missing('surname_1_key')} OR (surname_1_key_l <> surname_1_key_r AND {_SWAPPED})",
         ("surname_1_key",),
         (
             Level("the same", "surname_1_key_l = surname_1_key_r", 0.85, term_frequency="surname_1_key"),
@@ -157,13 +165,14 @@ COMPARISONS = (
         _missing("birth_day"),
         ("birth_day",),
         (
-            Level("the same", "birth_day_l = birth_day_r", 0.9),
+            Level("the same", "birth_day_l = birth_day_r", 0.9, term_frequency="birth_day"),
             Level(
                 "day and month swapped, or one digit",
                 "birth_day_l = left(birth_day_r, 4) || right(birth_day_r, 2) || substr(birth_day_r, 5, 2)"
                 " OR hamming(birth_day_l, birth_day_r) <= 1",
-                0.06,
+                0.04,
             ),
+            Level("two of day, month and year the same", f"{_SAME_PARTS} = 2", 0.02),
             Level("different", "ELSE", 0.04),
         ),
     ),
@@ -247,6 +256,17 @@ COMPARISONS = (
                 0.04,
             ),
             Level("different", "ELSE", 0.06),
+        ),
+    ),
+    Comparison(
+        "job",
+        "Occupation",
+        0.1,
+        _missing("job_key"),
+        ("job_key",),
+        (
+            Level("the same", "job_key_l = job_key_r", 0.7, term_frequency="job_key"),
+            Level("different", "ELSE", 0.3),
         ),
     ),
 )

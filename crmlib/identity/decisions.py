@@ -141,7 +141,7 @@ def decide_pairs(
             ),
             judged AS (
                 SELECT *,
-                       (ids_valid AND NOT ids_equal) OR ({other_birth} AND NOT ({same_id})) AS conflicting,
+                       (ids_valid AND NOT ids_equal) AS conflicting,
                        $deterministic AND ids_valid AND ids_equal AND (
                            NOT ({other_given}) OR ({is_same("birth_date")} AND {is_same("surname_1")})
                        ) AS same_valid_id

@@ -1,7 +1,6 @@
 """How likely two records are the same person: the only room that imports Splink.
 
-The model is Fellegi and Sunter's, trained without labels: u from random pairs, m by expectation
-maximisation in sessions that each hold some fields equal.
+The model is Fellegi and Sunter's, trained without labels: u from random pairs, m from the candidate pairs.
 
 References
 ----------
@@ -17,13 +16,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from splink import DuckDBAPI, Linker, block_on
-from splink.internals.exceptions import EMTrainingException
+from splink import DuckDBAPI, Linker
 
 from crmlib.engine import Engine, Step, quote
 from crmlib.identity.comparisons import Comparison
+from crmlib.identity.mixture import count_patterns, learn_mixture
 from crmlib.identity.model import (
-    LearntShares,
     LinkageModel,
     read_u_probabilities,
     set_m_probabilities,
@@ -32,23 +30,9 @@ from crmlib.identity.model import (
 )
 
 U_PAIRS = 500_000
-EM_PAIRS = 1_000_000
-#: A training session over fewer pairs teaches nothing.
-LEAST_EM_PAIRS = 30
-#: What Splink says of a level that a session never saw.
-SPLINK_UNSEEN_M = 1e-6
 PAIRS_PER_BATCH = 2_000_000
 LEAST_WEIGHT = -10.0
 
-#: Fields held equal in each training session. Relatives seldom agree in them, and so are not learnt as matches.
-TRAINING_KEYS = (
-    ("national_id",),
-    ("given_key", "surname_1_key"),
-    ("birth_day", "surname_1_key"),
-    ("birth_day", "given_key"),
-    ("mailbox", "given_key"),
-    ("phone", "birth_day"),
-)
 #: Fields that together leave hardly a doubt; they tell how many matches there are to be expected.
 TELLING_KEYS = (
     ("national_id",),
@@ -105,14 +89,17 @@ def train_model(
         )
         settings = linker.misc.save_model_to_json()
         observed_u = read_u_probabilities(settings)
-        settings, _ = settle_parameters(settings, comparisons, observed_u)
-        learnt = []
-        for keys in TRAINING_KEYS:
-            pairs = _count_pairs(engine, keys)
-            if pairs >= LEAST_EM_PAIRS:
-                tell(f"m of pairs with the same {' and '.join(keys)}")
-                learnt.append(_train_session(make_linker(settings), keys, pairs))
-        settings, notes = settle_parameters(set_m_probabilities(settings, learnt), comparisons, observed_u)
+        tell("m of the candidate pairs")
+        records = engine.row("SELECT count(*) AS n FROM linkage_records")["n"]
+        learnt = learn_mixture(
+            count_patterns(engine, comparisons),
+            comparisons,
+            observed_u,
+            max(1.0, records * (records - 1) / 2),
+            settings["probability_two_random_records_match"],
+        )
+        settings["probability_two_random_records_match"] = learnt.matches
+        settings, notes = settle_parameters(set_m_probabilities(settings, learnt.m), comparisons, observed_u)
     return LinkageModel(comparisons, settings, tuple(notes))
 
 
@@ -204,28 +191,3 @@ def _estimate_prior(engine: Engine) -> float:
     records = counted["records"]
     expected = max(counted["pairs"] / TELLING_RECALL, LEAST_DUPLICATES * records)
     return float(min(0.5, expected / max(1.0, records * (records - 1) / 2)))
-
-
-def _count_pairs(engine: Engine, keys: tuple[str, ...]) -> int:
-    known = " AND ".join(f"{key} IS NOT NULL" for key in keys)
-    blocks = f"SELECT count(*) AS n FROM linkage_records WHERE {known} GROUP BY {', '.join(keys)}"
-    return int(engine.row(f"SELECT coalesce(sum(n * (n - 1) // 2), 0) AS pairs FROM ({blocks})")["pairs"])
-
-
-def _train_session(linker: Linker, keys: tuple[str, ...], pairs: int) -> LearntShares:
-    """Estimate m where some fields are equal; nothing where that cannot be done."""
-    try:
-        session = linker.training.estimate_parameters_using_expectation_maximisation(
-            block_on(*keys),
-            estimate_without_term_frequencies=True,
-            max_pairs=EM_PAIRS if pairs > EM_PAIRS else None,
-        )
-    except (EMTrainingException, ValueError):
-        # no pair was free to learn from, or a level's m vanished in doubles: the other sessions train without this one
-        return {}
-    return {
-        (comparison.output_column_name, number): level.m_probability
-        for comparison in session.core_model_settings.comparisons
-        for number, level in enumerate(level for level in comparison.comparison_levels if not level.is_null_level)
-        if level.m_probability is not None and level.m_probability > SPLINK_UNSEEN_M
-    }

@@ -5,24 +5,20 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import pandas as pd
 
 from crmlib.identity.comparisons import Comparison
+from crmlib.identity.mixture import LearntShares
 
 SIGNIFICANT_DIGITS = 8
 SMALLEST_M = 1e-4
 SMALLEST_U = 1e-7
-UNSEEN_M = 2e-3
 #: Odds to one that the agreement of one field alone can reach.
 MOST_ALONE = 10.0
 #: Least weight (log2) of the strongest agreement of a field.
 LEAST_AGREEMENT = 1.0
-
-#: A share of each level, by comparison and the level's place from the top.
-LearntShares = dict[tuple[str, int], float]
 
 WEIGHT_COLUMNS = (
     "comparison",
@@ -123,19 +119,11 @@ def read_u_probabilities(settings: dict[str, Any]) -> LearntShares:
     }
 
 
-def set_m_probabilities(settings: dict[str, Any], learnt: list[LearntShares]) -> dict[str, Any]:
-    """Settings with each level's m the median of what the training sessions learnt.
-
-    A level that none of them saw, in a comparison that they did learn, is rare among matches: `UNSEEN_M`. A
-    comparison that none of them learnt keeps the usual shares.
-    """
+def set_m_probabilities(settings: dict[str, Any], learnt: LearntShares) -> dict[str, Any]:
+    """Settings with each level's m as it was learnt."""
     for comparison in settings["comparisons"]:
-        name = comparison["output_column_name"]
-        if not any(key[0] == name for session in learnt for key in session):
-            continue
-        for number, level in enumerate(comparison["comparison_levels"][1:]):
-            shares = [session[name, number] for session in learnt if (name, number) in session]
-            level["m_probability"] = median(shares) if shares else UNSEEN_M
+        for place, level in enumerate(comparison["comparison_levels"][1:]):
+            level["m_probability"] = learnt[comparison["output_column_name"], place]
     return settings
 
 

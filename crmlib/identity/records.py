@@ -36,12 +36,14 @@ PREPARED_RECORDS = Step(
            n.surname_1_key,
            n.surname_2_key,
            n.name_key,
+           CASE WHEN n.surname_1_key IS NOT NULL THEN [n.given_key, n.surname_1_key] END AS name_parts,
            CASE WHEN e.email_kind = 'personal' OR n.kind = 'company' THEN e.mailbox END AS mailbox,
            CASE WHEN p.phone_valid THEN p.e164 END AS phone,
            p.phone_kind,
            i.id_value AS national_id,
            i.id_valid AS national_id_valid,
-           strftime(b.born_on, '%Y%m%d') AS birth_day,
+           CASE WHEN b.birth_defect IS DISTINCT FROM 'default' THEN strftime(r.birth_date, '%Y%m%d') END AS birth_day,
+           j.job_key,
            a.street_key,
            a.number_key,
            a.unit_key,
@@ -62,6 +64,7 @@ PREPARED_RECORDS = Step(
         AND a.unit IS NOT DISTINCT FROM r.unit
     LEFT JOIN postcodes_told c ON c.postcode = r.postcode
     LEFT JOIN municipalities m ON m.municipality = r.municipality
+    LEFT JOIN job_titles j ON j.job_title = r.job_title
     """,
 )
 
@@ -110,6 +113,7 @@ LINKAGE_RECORDS = Step(
            r.surname_1_key,
            r.surname_2_key,
            r.name_key,
+           r.name_parts,
            t.mailbox,
            split_part(t.mailbox, '@', 1) AS email_local,
            t.phone,
@@ -117,6 +121,7 @@ LINKAGE_RECORDS = Step(
            t.national_id,
            CASE WHEN t.national_id IS NOT NULL THEN r.national_id_valid END AS national_id_valid,
            r.birth_day,
+           r.job_key,
            r.street_key,
            r.number_key,
            r.unit_key,
@@ -147,8 +152,9 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
         ``linkage_records``: record_no (dense, by source and source_record_id), source, source_record_id, kind,
         given_key, given_variants (names it may stand for), given_words (of all variants), given_initials,
         given_abbreviated (a word is an initial), given_common, given_block, surname_1_key, surname_2_key,
-        name_key (all words, sorted), mailbox, email_local, phone, landline, national_id,
-        national_id_valid (null: no check known), birth_day (yyyymmdd), street_key, number_key, unit_key,
+        name_key (all words, sorted), name_parts (given name and first surname), mailbox, email_local, phone, landline, national_id,
+        national_id_valid (null: no check known), birth_day (yyyymmdd; also one that nobody alive can have, which still
+        tells records apart), job_key, street_key, number_key, unit_key,
         postcode_key, municipality_key. Beside it ``shared_values`` holds the mailboxes, phones and ids left out
         because `MOST_SHARING` differently named people or more give them.
     """
@@ -205,6 +211,7 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
         {"postcode_key": text},
     )
     engine.map_distinct("municipalities", "SELECT municipality FROM source_records", _fold, {"municipality_key": text})
+    engine.map_distinct("job_titles", "SELECT job_title FROM source_records", _fold, {"job_key": text})
     engine.run(PREPARED_RECORDS)
     engine.run(SHARED_VALUES, most_sharing=MOST_SHARING)
     return engine.run(LINKAGE_RECORDS)
