@@ -21,6 +21,9 @@ _COMPANY_FORMS = re.compile(
     r" (s ?l ?[ulp]?|s ?a ?u?|s ?c ?p?|c ?b|s ?coop|gmbh|ltd|llc|inc|s ?r ?l|s ?p ?a|lda|ltda|b ?v|sarl|sas)$"
 )
 _COMPANY_WORDS = read_words("company")
+_COMPANY_FIRST_WORDS = read_words("company_first")
+# Given names that are one together, though the second alone may be a surname.
+_COMPOUNDS = read_words("compound")
 
 
 class Name(NamedTuple):
@@ -163,7 +166,8 @@ def _resolve_nickname(name: str) -> frozenset[str]:
 
 def _is_company(whole: str) -> bool:
     folded = fold_text(whole)
-    if not _COMPANY_WORDS.isdisjoint(folded.split()):
+    words = folded.split()
+    if not _COMPANY_WORDS.isdisjoint(words) or (len(words) > 1 and words[0] in _COMPANY_FIRST_WORDS):
         return True
     return bool(_COMPANY_FORMS.search(folded)) and whole[-3:].isascii()
 
@@ -240,6 +244,8 @@ def _choose_split(groups: list[str]) -> tuple[list[str], list[str]]:
 
 def _score_split(given: list[str], surnames: list[str]) -> float:
     score = -2.0 if not surnames else 0.6 if len(surnames) == 2 else -1.0 * (len(surnames) - 1)
+    if " ".join(_fold_word(group) for group in given) in _COMPOUNDS:
+        score += 1.5
     for group in given:
         last = _fold_word(group.split()[-1])
         score += -1.0 if not _may_be_given(last) else 1.0 if last in _names_and_surnames() else 2.0

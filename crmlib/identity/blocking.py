@@ -55,6 +55,7 @@ RULES = (
         "beginnings of the names, year of birth",
         ("left(given_key, 3)", "left(surname_1_key, 4)", "left(birth_day, 4)"),
     ),
+    BlockingRule("beginning of the street, postcode", ("left(street_key, 5)", "postcode_key")),
     BlockingRule("first surname, postcode", ("surname_1_key", "postcode_key")),
     BlockingRule("given name, postcode", ("given_block", "postcode_key")),
     BlockingRule("first surname, municipality", ("surname_1_key", "municipality_key")),

@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
-from crmlib.engine import Engine
+from crmlib.engine import Engine, Step
 
-#: Two groups are joined only when at least this share of the pairs across them link.
-LEAST_CROSS_SHARE = 0.25
+#: Two groups are joined only when the pairs across them are one person's with at least this probability, on average.
+LEAST_CROSS_PROBABILITY = 0.25
+
+LINKS = Step(
+    "links",
+    """
+    WITH linking AS (
+        SELECT p.record_no_l AS l, p.record_no_r AS r, p.match_probability, p.match_weight,
+               p.decided_by = 'reviewer' AS ruled, a.name_key IS NULL AS l_nameless, b.name_key IS NULL AS r_nameless
+        FROM decided_pairs p
+        JOIN linkage_records a ON a.record_no = p.record_no_l
+        JOIN linkage_records b ON b.record_no = p.record_no_r
+        WHERE p.match_probability >= $threshold AND NOT p.contradicted
+    ),
+    ranked AS (
+        SELECT *, row_number() OVER (
+                   PARTITION BY CASE WHEN l_nameless THEN l ELSE r END, l_nameless <> r_nameless
+                   ORDER BY match_probability DESC, match_weight DESC, l, r
+               ) AS place
+        FROM linking
+    )
+    SELECT l, r, match_probability, match_weight
+    FROM ranked
+    WHERE ruled OR l_nameless = r_nameless OR place = 1
+    ORDER BY l, r
+    """,
+)
 
 
 def cluster_records(engine: Engine, match_threshold: float) -> pd.DataFrame:
@@ -35,14 +60,12 @@ def cluster_records(engine: Engine, match_threshold: float) -> pd.DataFrame:
     Notes
     -----
     Components of linked records are exact and cheap; only those that are no clique, or hold a contradiction, are
-    built again by `join_groups`, from their strongest link down.
+    built again by `join_groups`, from their strongest link down. A record without a name keeps only its best link to
+    one with a name: a mailbox that two people share would join them through it.
     """
     records = engine.row("SELECT count(*) AS n FROM linkage_records")["n"]
-    links = engine.frame(
-        "SELECT record_no_l AS l, record_no_r AS r, match_probability, match_weight FROM decided_pairs "
-        "WHERE match_probability >= $threshold AND NOT contradicted ORDER BY l, r",
-        threshold=match_threshold,
-    )
+    engine.run(LINKS, threshold=match_threshold)
+    links = engine.frame("SELECT * FROM links ORDER BY l, r")
     component = find_components(records, links["l"].to_numpy() - 1, links["r"].to_numpy() - 1)
     engine.register("components", pd.DataFrame({"record_no": np.arange(1, records + 1), "component": component}))
     doubtful = _find_doubtful(engine, links, component)
@@ -51,9 +74,10 @@ def cluster_records(engine: Engine, match_threshold: float) -> pd.DataFrame:
         inside.sort_values(["match_probability", "match_weight", "l", "r"], ascending=[False, False, True, True])[
             ["l", "r"]
         ].itertuples(index=False, name=None),
-        _read_forbidden(engine, doubtful),
-        _read_ids(engine, doubtful),
-        _read_ruled_together(engine, doubtful),
+        _read_probabilities(engine, doubtful),
+        _read_forbidden(engine),
+        _read_ids(engine),
+        _read_ruled_together(engine),
     )
     cluster = _smallest_of(component)
     for members in groups:
@@ -122,21 +146,24 @@ def find_weakest_needed(
 
 def join_groups(
     links: Iterable[tuple[int, int]],
+    probabilities: Iterable[tuple[int, int, float]],
     forbidden: Iterable[tuple[int, int]],
     ids: dict[int, str],
     together: Iterable[tuple[int, int]] = (),
 ) -> list[list[int]]:
     """Join records along links, the strongest first, where nothing speaks against it.
 
-    Two groups are joined when at least `LEAST_CROSS_SHARE` of the pairs across them link, none of these is
-    forbidden, and they do not hold two different ids. A link that was refused is tried again when its groups have
-    grown, as long as anything changes. Records that must be together are one from the start, whatever speaks
-    against it.
+    Two groups are joined when the pairs across them have at least `LEAST_CROSS_PROBABILITY` on average, none of these
+    is forbidden, and they do not hold two different ids. Pairs that were not compared have none. A link that was
+    refused is tried again when its groups have grown, as long as anything changes. Records that must be together are
+    one from the start, whatever speaks against it.
 
     Parameters
     ----------
     links : iterable of pairs
         From the strongest to the weakest.
+    probabilities : iterable of pairs with a probability
+        Of all pairs that were compared, links or not.
     forbidden : iterable of pairs
         Records that must not be together.
     ids : dict
@@ -153,10 +180,10 @@ def join_groups(
     order = [
         (one, other) for left, right in links if (one := same.get(left, left)) != (other := same.get(right, right))
     ]
-    neighbours: dict[int, set[int]] = defaultdict(set)
-    for left, right in order:
-        neighbours[left].add(right)
-        neighbours[right].add(left)
+    neighbours: dict[int, dict[int, float]] = defaultdict(dict)
+    for left, right, probability in probabilities:
+        one, other = same.get(left, left), same.get(right, right)
+        neighbours[one][other] = neighbours[other][one] = max(probability, neighbours[one].get(other, 0.0))
     apart: dict[int, set[int]] = defaultdict(set)
     for left, right in forbidden:
         one, other = same.get(left, left), same.get(right, right)
@@ -175,8 +202,8 @@ def join_groups(
             return False
         if any(apart[node] & inside for node in small if node in apart):
             return False
-        crossing = sum(len(neighbours[node] & inside) for node in small)
-        return crossing >= LEAST_CROSS_SHARE * len(small) * len(large)
+        crossing = sum(neighbours[node][other] for node in small for other in neighbours[node].keys() & inside)
+        return crossing >= LEAST_CROSS_PROBABILITY * len(small) * len(large)
 
     changed = True
     while changed:
@@ -240,8 +267,19 @@ def _find_doubtful(engine: Engine, links: pd.DataFrame, component: np.ndarray) -
     return np.union1d(no_clique, impossible)
 
 
-def _read_forbidden(engine: Engine, components: np.ndarray) -> list[tuple[int, int]]:
+def _read_probabilities(engine: Engine, components: np.ndarray) -> Iterator[tuple[int, int, float]]:
+    """The compared pairs inside some components; those that contradict count as impossible."""
     engine.register("doubtful", pd.DataFrame({"component": components}))
+    pairs = engine.frame(
+        "SELECT p.record_no_l, p.record_no_r, CASE WHEN p.contradicted THEN 0 ELSE p.match_probability END "
+        "FROM decided_pairs p JOIN components l ON l.record_no = p.record_no_l "
+        "JOIN components r ON r.record_no = p.record_no_r AND r.component = l.component "
+        "SEMI JOIN doubtful d ON d.component = l.component"
+    )
+    return pairs.itertuples(index=False, name=None)
+
+
+def _read_forbidden(engine: Engine) -> list[tuple[int, int]]:
     pairs = engine.rows(
         "SELECT p.record_no_l AS l, p.record_no_r AS r FROM decided_pairs p "
         "JOIN components c ON c.record_no = p.record_no_l SEMI JOIN doubtful d ON d.component = c.component "
@@ -250,7 +288,7 @@ def _read_forbidden(engine: Engine, components: np.ndarray) -> list[tuple[int, i
     return [(pair["l"], pair["r"]) for pair in pairs]
 
 
-def _read_ruled_together(engine: Engine, components: np.ndarray) -> list[tuple[int, int]]:
+def _read_ruled_together(engine: Engine) -> list[tuple[int, int]]:
     pairs = engine.rows(
         "SELECT p.record_no_l AS l, p.record_no_r AS r FROM decided_pairs p "
         "JOIN components c ON c.record_no = p.record_no_l SEMI JOIN doubtful d ON d.component = c.component "
@@ -259,7 +297,7 @@ def _read_ruled_together(engine: Engine, components: np.ndarray) -> list[tuple[i
     return [(pair["l"], pair["r"]) for pair in pairs]
 
 
-def _read_ids(engine: Engine, components: np.ndarray) -> dict[int, str]:
+def _read_ids(engine: Engine) -> dict[int, str]:
     rows = engine.rows(
         "SELECT record_no, national_id FROM linkage_records JOIN components USING (record_no) "
         "SEMI JOIN doubtful USING (component) WHERE national_id_valid"

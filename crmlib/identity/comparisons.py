@@ -8,8 +8,13 @@ address, phone and e-mail in common at once, which a model that knows only match
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
 
 from crmlib.engine import Engine, quote
+
+Shares = TypeVar("Shares", float, np.ndarray)
 
 #: A comparison is left out when fewer records than this share have its fields.
 LEAST_FILLED = 0.01
@@ -31,12 +36,20 @@ class Level:
         Share of the matching pairs that are expected here, until training says better.
     term_frequency : str
         Column whose frequent values weigh less; empty for none.
+    kin : float
+        Share of the pairs of relatives that are here by kinship: a mother's first surname is her child's second.
     """
 
     label: str
     condition: str
     m: float
     term_frequency: str = ""
+    kin: float = 0.0
+
+
+def share_among_relatives(relatives: float, kin: float, m: Shares, u: Shares) -> Shares:
+    """How often pairs of relatives are at a level: as one person's records, as strangers, or by kinship."""
+    return (1 - kin) * (relatives * m + (1 - relatives) * u) + kin
 
 
 @dataclass(frozen=True)
@@ -103,8 +116,9 @@ COMPARISONS = (
             Level("given name and surname swapped", _SWAPPED, 0.02),
             Level(
                 "one of two given names",
-                "least(length(given_initials_l), length(given_initials_r)) = 1"
-                " AND list_has_any(given_words_l, given_words_r)",
+                "least(length(given_initials_l), length(given_initials_r)) = 1 AND (list_has_any(given_words_l, given_words_r)"
+                " OR ((given_abbreviated_l OR given_abbreviated_r) AND given_initials_l <> given_initials_r"
+                " AND left(given_initials_l, 1) = left(given_initials_r, 1)))",
                 0.06,
             ),
             Level(
@@ -117,6 +131,7 @@ COMPARISONS = (
                 "similar",
                 f"NOT (given_common_l AND given_common_r) AND ({_similar('given_key', 0.88)})",
                 0.06,
+                term_frequency="given_key",
             ),
             Level("different", "ELSE", 0.03),
         ),
@@ -133,11 +148,13 @@ COMPARISONS = (
                 "the other's second surname",
                 "surname_1_key_l = surname_2_key_r OR surname_2_key_l = surname_1_key_r",
                 0.03,
+                kin=0.2,
             ),
             Level(
                 "similar",
                 _similar("surname_1_key", 0.9),
                 0.09,
+                term_frequency="surname_1_key",
             ),
             Level("different", "ELSE", 0.03),
         ),
@@ -154,6 +171,7 @@ COMPARISONS = (
                 "similar",
                 _similar("surname_2_key", 0.9),
                 0.09,
+                term_frequency="surname_2_key",
             ),
             Level("different", "ELSE", 0.03),
         ),

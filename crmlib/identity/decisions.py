@@ -109,7 +109,8 @@ def decide_pairs(
     -----
     With W the log-odds of a match against strangers, and R those against relatives, the odds of a match are
     1 / (2**-W + 2**-R): a pair must look more like one person than like two strangers, and more than like two
-    people of one home. Two different valid ids, or two different birth dates without a shared id, contradict.
+    people of one home. Two different valid ids contradict; so do two birth dates without a shared id, where the pair
+    looks more like two relatives than like one person.
     """
     matches, relatives = (max(share, SMALLEST_SHARE) for share in shares)
     names = {comparison.name: len(comparison.levels) - 1 for comparison in model.comparisons}
@@ -141,7 +142,8 @@ def decide_pairs(
             ),
             judged AS (
                 SELECT *,
-                       (ids_valid AND NOT ids_equal) AS conflicting,
+                       (ids_valid AND NOT ids_equal)
+                           OR ({other_birth} AND NOT ({same_id}) AND weight_to_household < 0) AS conflicting,
                        $deterministic AND ids_valid AND ids_equal AND (
                            NOT ({other_given}) OR ({is_same("birth_date")} AND {is_same("surname_1")})
                        ) AS same_valid_id

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib.engine import Engine, quote
-from crmlib.identity.comparisons import Comparison
+from crmlib.identity.comparisons import Comparison, share_among_relatives
 
 #: A share of each level, by comparison and the level's place from the top.
 LearntShares = dict[tuple[str, int], float]
@@ -67,9 +67,7 @@ def count_patterns(engine: Engine, comparisons: tuple[Comparison, ...]) -> pd.Da
         f"CASE WHEN {comparison.unknown} THEN -1 "
         + " ".join(
             f"ELSE {number}" if level.condition == "ELSE" else f"WHEN {level.condition} THEN {number}"
-            for number, level in zip(
-                range(len(comparison.levels) - 1, -1, -1), comparison.levels, strict=True
-            )
+            for number, level in zip(range(len(comparison.levels) - 1, -1, -1), comparison.levels, strict=True)
         )
         + f" END AS {quote(f'gamma_{comparison.name}')}"
         for comparison in comparisons
@@ -117,6 +115,7 @@ def learn_mixture(
     }
     usual = {c.name: _normalise(np.array([level.m for level in c.levels])) for c in comparisons}
     seen = {c.name: np.array([observed_u[c.name, place] for place in range(len(c.levels))]) for c in comparisons}
+    kin = {c.name: np.array([level.kin for level in c.levels]) for c in comparisons}
     m = usual
     matches = relatives = start
     for _ in range(ROUNDS):
@@ -126,7 +125,7 @@ def learn_mixture(
         for comparison in comparisons:
             name = comparison.name
             u = np.maximum((seen[name] - matches * m[name]) / (1 - matches), SMALLEST_SHARE)
-            r = comparison.relatives * m[name] + (1 - comparison.relatives) * u
+            r = share_among_relatives(comparison.relatives, kin[name], m[name], u)
             for weight, shares in ((match, m[name]), (relative, r), (stranger, u)):
                 weight += _look_up(np.log(shares), places[name])
         told = np.logaddexp(np.logaddexp(match, relative), stranger)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from crmlib.identity.comparisons import Comparison
+from crmlib.identity.comparisons import Comparison, share_among_relatives
 from crmlib.identity.mixture import LearntShares
 
 SIGNIFICANT_DIGITS = 8
@@ -73,7 +73,8 @@ class LinkageModel:
             numbers = range(len(levels) - 1, -1, -1)
             for number, level in zip(numbers, levels, strict=True):
                 m, u = level["m_probability"], level["u_probability"]
-                relatives = comparison.relatives * m + (1 - comparison.relatives) * u
+                kin = comparison.levels[len(levels) - 1 - number].kin
+                relatives = share_among_relatives(comparison.relatives, kin, m, u)
                 rows.append(
                     {
                         "comparison": comparison.name,

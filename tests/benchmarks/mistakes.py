@@ -16,7 +16,17 @@ _NEIGHBOURS = {
     for row in ("qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890")
     for place, letter in enumerate(row)
 }
-_SOUNDS = (("v", "b"), ("z", "s"), ("ll", "y"), ("ph", "f"), ("ck", "k"), ("tz", "z"), ("ie", "y"), ("ei", "ai"), ("h", ""))
+_SOUNDS = (
+    ("v", "b"),
+    ("z", "s"),
+    ("ll", "y"),
+    ("ph", "f"),
+    ("ck", "k"),
+    ("tz", "z"),
+    ("ie", "y"),
+    ("ei", "ai"),
+    ("h", ""),
+)
 
 
 def pick(rng: np.random.Generator, values: Sequence[Value], steepness: float = 0.7) -> Value:

@@ -126,9 +126,7 @@ def make_retailer(people: int, seed: int) -> list[Row]:
             member |= {"person_id": f"p{person}", "household_id": f"h{home_number}"}
             person += 1
             sources = rng.permutation(("erp", "loyalty", "shop", "mailing"))
-            rows += [
-                _WRITERS[str(source)](rng, member) for source in sources[: 1 + int(rng.binomial(3, 0.13))]
-            ]
+            rows += [_WRITERS[str(source)](rng, member) for source in sources[: 1 + int(rng.binomial(3, 0.13))]]
             if happens(rng, 0.05):
                 rows.append(_WRITERS[str(sources[0])](rng, member))
     return _number(rng, rows, ())

@@ -27,7 +27,9 @@ GERMAN_STEMS = tuple(
     "Alten Brand Buch Dorn Eichen Ehren Falken Feld Grab Gries Hagen Heid Hohen Horst Kalk Kirch Land Linden Mitten"
     " Neuen Ober Osten Quell Rauten Reis Rosen Sand Schoen Stein Sturm Tann Unter Wald Wart Weiden Wies Winter".split()
 )
-GERMAN_ENDINGS = tuple("bach berg mann bauer hofer burg stein hausen thal feld mueller kamp reuter wald heim rath ner ke".split())
+GERMAN_ENDINGS = tuple(
+    "bach berg mann bauer hofer burg stein hausen thal feld mueller kamp reuter wald heim rath ner ke".split()
+)
 
 ENGLISH_MEN = tuple(
     """John William Thomas George James Charles Henry Robert Edward Richard Joseph Samuel Frederick Arthur Francis
@@ -90,7 +92,9 @@ SPANISH_MEN = tuple(
     Pablo;Miguel Ángel;Fernando;Sergio;José Manuel;Luis;Ángel;Diego;Juan Carlos;Andrés;Raúl;Adrián;Enrique;Víctor;
     Ramón;Vicente;Alberto;Iván;Rubén;Óscar;Joaquín;Santiago;Eduardo;Roberto;Jaime;Mario;Ignacio;Hugo;Alfonso;Marcos;
     Salvador;Ricardo;Emilio;Guillermo;Gabriel;Julián;Tomás;Agustín;Gonzalo;Félix;Joan;Martín;Nicolás;Samuel;Ismael;
-    Mateo;Aitor;Xavier;Lucas;Iker;Unai;Héctor;Álvaro;Cristian;Mariano;Domingo;Sebastián""".replace("\n    ", "").split(";")
+    Mateo;Aitor;Xavier;Lucas;Iker;Unai;Héctor;Álvaro;Cristian;Mariano;Domingo;Sebastián""".replace("\n    ", "").split(
+        ";"
+    )
 )
 SPANISH_WOMEN = tuple(
     """María Carmen;María;Carmen;Ana María;Josefa;Isabel;María Pilar;Laura;María Dolores;María Teresa;Cristina;Ana;Marta;
@@ -153,7 +157,9 @@ _STREET_NAMES = tuple(
     """Mayor;Real;San Juan;del Sol;de la Constitución;Cervantes;de la Iglesia;del Carmen;Goya;Colón;de Madrid;Nueva;
     de la Fuente;San Pedro;Santa Ana;de Andalucía;Velázquez;Lope de Vega;del Prado;de la Paz;San José;Gran Vía;
     Miguel Hernández;Rosalía de Castro;de los Olivos;del Molino;Pablo Picasso;Antonio Machado;de la Estación;
-    García Lorca;del Pilar;San Antonio;de Europa;de la Libertad;Ramón y Cajal;del Río""".replace("\n    ", "").split(";")
+    García Lorca;del Pilar;San Antonio;de Europa;de la Libertad;Ramón y Cajal;del Río""".replace("\n    ", "").split(
+        ";"
+    )
 )
 SPANISH_STREETS = tuple(
     f"{_STREET_TYPES[(place * 7 + place // 5) % 5]} {name}" for place, name in enumerate(_STREET_NAMES)
