@@ -14,7 +14,7 @@ import numpy as np
 
 from crmlib.engine import Engine, quote
 
-Shares = TypeVar("Shares", float, np.ndarray)
+Share = TypeVar("Share", float, np.ndarray)
 
 #: A comparison is left out when fewer records than this share have its fields.
 LEAST_FILLED = 0.01
@@ -47,9 +47,11 @@ class Level:
     kin: float = 0.0
 
 
-def share_among_relatives(relatives: float, kin: float, m: Shares, u: Shares) -> Shares:
+def share_among_relatives(relatives: float, kin: Share, m: Share, u: Share) -> Share:
     """How often pairs of relatives are at a level: as one person's records, as strangers, or by kinship."""
-    return (1 - kin) * (relatives * m + (1 - relatives) * u) + kin
+    shared: Share = relatives * m + (1 - relatives) * u
+    mixed: Share = (1 - kin) * shared + kin
+    return mixed
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,9 @@ COMPARISONS = (
             Level("given name and surname swapped", _SWAPPED, 0.02),
             Level(
                 "one of two given names",
-                "least(length(given_initials_l), length(given_initials_r)) = 1 AND (list_has_any(given_words_l, given_words_r)"
-                " OR ((given_abbreviated_l OR given_abbreviated_r) AND given_initials_l <> given_initials_r"
-                " AND left(given_initials_l, 1) = left(given_initials_r, 1)))",
+                "least(length(given_initials_l), length(given_initials_r)) = 1"
+                " AND (list_has_any(given_words_l, given_words_r) OR ((given_abbreviated_l OR given_abbreviated_r)"
+                " AND given_initials_l <> given_initials_r AND left(given_initials_l, 1) = left(given_initials_r, 1)))",
                 0.06,
             ),
             Level(

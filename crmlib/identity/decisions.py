@@ -11,6 +11,8 @@ from crmlib.identity.model import LinkageModel
 
 #: What a contradiction weighs (log2): more than any evidence for.
 CONTRADICTION = -40.0
+#: Pairs of relatives per match from which two dates of birth are two people, and not a mistake.
+LEAST_RELATIVES = 0.01
 ROUNDS = 50
 #: Stands for none at all, of which there is no logarithm.
 SMALLEST_SHARE = 1e-60
@@ -109,8 +111,8 @@ def decide_pairs(
     -----
     With W the log-odds of a match against strangers, and R those against relatives, the odds of a match are
     1 / (2**-W + 2**-R): a pair must look more like one person than like two strangers, and more than like two
-    people of one home. Two different valid ids contradict; so do two birth dates without a shared id, where the pair
-    looks more like two relatives than like one person.
+    people of one home. Two different valid ids contradict; so do two birth dates without a shared id, where
+    people of one home are among the records at all (`LEAST_RELATIVES`), such as father and son of one name.
     """
     matches, relatives = (max(share, SMALLEST_SHARE) for share in shares)
     names = {comparison.name: len(comparison.levels) - 1 for comparison in model.comparisons}
@@ -143,7 +145,7 @@ def decide_pairs(
             judged AS (
                 SELECT *,
                        (ids_valid AND NOT ids_equal)
-                           OR ({other_birth} AND NOT ({same_id}) AND weight_to_household < 0) AS conflicting,
+                           OR ({other_birth} AND NOT ({same_id}) AND $relatives_known) AS conflicting,
                        $deterministic AND ids_valid AND ids_equal AND (
                            NOT ({other_given}) OR ({is_same("birth_date")} AND {is_same("surname_1")})
                        ) AS same_valid_id
@@ -165,6 +167,7 @@ def decide_pairs(
             """,
         ),
         prior_shift=float(np.log2(matches / (1 - matches) * (1 - model.prior) / model.prior)),
+        relatives_known=relatives >= LEAST_RELATIVES * matches,
         relatives_per_match=float(np.log2(relatives / matches)),
         deterministic=deterministic_national_id,
         contradiction=CONTRADICTION,

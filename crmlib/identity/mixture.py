@@ -1,4 +1,4 @@
-"""What levels of agreement mean, learnt without labels: pairs of one person, of relatives and of strangers, all at once.
+"""What levels of agreement mean, learnt without labels: pairs of one person, of relatives and of strangers at once.
 
 Every pair of records is one of three kinds. Strangers agree as random pairs do (u). Relatives, two people of one home,
 share a field's value with a known probability s, and then agree as one person's records would (m), else as strangers:
@@ -117,6 +117,7 @@ def learn_mixture(
     seen = {c.name: np.array([observed_u[c.name, place] for place in range(len(c.levels))]) for c in comparisons}
     kin = {c.name: np.array([level.kin for level in c.levels]) for c in comparisons}
     m = usual
+    r = {c.name: share_among_relatives(c.relatives, kin[c.name], m[c.name], seen[c.name]) for c in comparisons}
     matches = relatives = start
     for _ in range(ROUNDS):
         match = np.full(len(pairs), np.log(matches))
@@ -124,9 +125,10 @@ def learn_mixture(
         stranger = np.full(len(pairs), np.log1p(-matches - relatives))
         for comparison in comparisons:
             name = comparison.name
-            u = np.maximum((seen[name] - matches * m[name]) / (1 - matches), SMALLEST_SHARE)
-            r = share_among_relatives(comparison.relatives, kin[name], m[name], u)
-            for weight, shares in ((match, m[name]), (relative, r), (stranger, u)):
+            others = 1 - matches - relatives
+            u = np.maximum((seen[name] - matches * m[name] - relatives * r[name]) / others, SMALLEST_SHARE)
+            r[name] = share_among_relatives(comparison.relatives, kin[name], m[name], u)
+            for weight, shares in ((match, m[name]), (relative, r[name]), (stranger, u)):
                 weight += _look_up(np.log(shares), places[name])
         told = np.logaddexp(np.logaddexp(match, relative), stranger)
         of_match = pairs * np.exp(match - told)
@@ -143,8 +145,8 @@ def learn_mixture(
         relatives = min(0.4, max(SMALLEST_SHARE, float((pairs * np.exp(relative - told)).sum()) / all_pairs))
         if moved < STILL:
             break
-    shares = {(name, place): float(share) for name, levels in m.items() for place, share in enumerate(levels)}
-    return Mixture(shares, matches, relatives)
+    by_level = {(name, place): float(share) for name, levels in m.items() for place, share in enumerate(levels)}
+    return Mixture(by_level, matches, relatives)
 
 
 def _normalise(shares: np.ndarray) -> np.ndarray:

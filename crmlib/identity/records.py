@@ -152,10 +152,10 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
         ``linkage_records``: record_no (dense, by source and source_record_id), source, source_record_id, kind,
         given_key, given_variants (names it may stand for), given_words (of all variants), given_initials,
         given_abbreviated (a word is an initial), given_common, given_block, surname_1_key, surname_2_key,
-        name_key (all words, sorted), name_parts (given name and first surname), mailbox, email_local, phone, landline, national_id,
-        national_id_valid (null: no check known), birth_day (yyyymmdd; also one that nobody alive can have, which still
-        tells records apart), job_key, street_key, number_key, unit_key,
-        postcode_key, municipality_key. Beside it ``shared_values`` holds the mailboxes, phones and ids left out
+        name_key (all words, sorted), name_parts (given name and first surname), mailbox, email_local, phone,
+        landline, national_id, national_id_valid (null: no check known), birth_day (yyyymmdd; also one that nobody
+        alive can have, which still tells records apart), job_key, street_key, number_key, unit_key, postcode_key,
+        municipality_key. Beside it ``shared_values`` holds the mailboxes, phones and ids left out
         because `MOST_SHARING` differently named people or more give them.
     """
     text, flag = pa.string(), pa.bool_()

@@ -104,6 +104,18 @@ SETS: dict[str, tuple[str, Callable[[Engine], None]]] = {
 }
 
 
+class Steps:
+    """When each step of a linkage was done."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self.done: list[str] = []
+
+    def tell(self, word: str) -> None:
+        """A step is done."""
+        self.done.append(f"{word} {time.perf_counter() - self._begun:.1f}")
+
+
 def link(engine: Engine, country: str, threshold: float, tell: Callable[[str], None]) -> pd.DataFrame:
     """Who is who among `source_records`, judged by ``truth``."""
     records.normalise_records(engine, AS_OF, country)
@@ -125,7 +137,7 @@ def link(engine: Engine, country: str, threshold: float, tell: Callable[[str], N
 
 
 def judge_relatives(engine: Engine) -> dict[str, int]:
-    """Pairs of records of two people of one home: those that a given name, birth date or id tells apart, and joined ones."""
+    """Pairs of two people of one home: those that a given name, birth date or id tells apart, and the joined ones."""
     return engine.row(
         """
         WITH told AS (
@@ -143,8 +155,10 @@ def judge_relatives(engine: Engine) -> dict[str, int]:
             FROM told l
             JOIN told r ON r.household_id = l.household_id AND r.person_id <> l.person_id AND l.record_no < r.record_no
         )
-        SELECT count(*) FILTER (WHERE told_apart) AS told_apart, count(*) FILTER (WHERE told_apart AND joined) AS joined,
-               count(*) FILTER (WHERE NOT told_apart) AS alike, count(*) FILTER (WHERE NOT told_apart AND joined) AS alike_joined
+        SELECT count(*) FILTER (WHERE told_apart) AS told_apart,
+               count(*) FILTER (WHERE told_apart AND joined) AS joined,
+               count(*) FILTER (WHERE NOT told_apart) AS alike,
+               count(*) FILTER (WHERE NOT told_apart AND joined) AS alike_joined
         FROM pairs
         """
     )
@@ -160,22 +174,20 @@ def main() -> None:
         country, load = SETS[name]
         engine = Engine(threads=2, memory_limit="4GB")
         load(engine)
-        begun, steps = time.perf_counter(), []
-        judged = link(
-            engine, country, given.threshold, lambda word: steps.append(f"{word} {time.perf_counter() - begun:.1f}")
-        )
+        steps = Steps()
+        judged = link(engine, country, given.threshold, steps.tell)
         value = judged["value"]
         print(
             f"{name:16}{judged['n']['bcubed_f1']:>8,} records  pair F1 {value['pair_f1']:.4f} "
             f"(P {value['pair_precision']:.4f} R {value['pair_recall']:.4f})  B-cubed F1 {value['bcubed_f1']:.4f} "
-            f"(P {value['bcubed_precision']:.4f} R {value['bcubed_recall']:.4f})  [{', '.join(steps)} s]",
+            f"(P {value['bcubed_precision']:.4f} R {value['bcubed_recall']:.4f})  [{', '.join(steps.done)} s]",
             flush=True,
         )
         relatives = judge_relatives(engine)
         if relatives["told_apart"]:
             print(
-                "                relatives told apart by given name, birth date or id: {joined:,} of {told_apart:,} pairs "
-                "joined; alike in all that both say: {alike_joined:,} of {alike:,}".format(**relatives),
+                "{:16}relatives told apart by given name, birth date or id: {joined:,} of {told_apart:,} pairs "
+                "joined; alike in all that both say: {alike_joined:,} of {alike:,}".format("", **relatives),
                 flush=True,
             )
         engine.close()

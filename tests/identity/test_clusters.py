@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmlib.identity.clusters import (
-    LEAST_CROSS_SHARE,
+    LEAST_CROSS_PROBABILITY,
     cluster_records,
     find_components,
     find_weakest_needed,
@@ -21,6 +21,11 @@ pairs = st.lists(
     unique=True,
     max_size=25,
 )
+
+
+def join_links(links, forbidden=(), ids=None, *more):
+    """Groups by links that are all certain, and nothing else compared."""
+    return join_groups(links, [(*pair, 1.0) for pair in links], forbidden, ids or {}, *more)
 
 
 def as_sets(groups):
@@ -57,7 +62,7 @@ def test_the_weakest_needed_link_is_that_of_a_maximum_spanning_tree(links, rando
 
 @given(pairs, pairs, st.dictionaries(st.integers(1, NODES), st.sampled_from("AB")))
 def test_no_group_holds_what_is_forbidden(links, forbidden, ids):
-    groups = join_groups(links, forbidden, ids)
+    groups = join_links(links, forbidden, ids)
     members = [node for group in groups for node in group]
     assert len(members) == len(set(members))
     linked = {frozenset(pair) for pair in links}
@@ -72,22 +77,22 @@ def test_no_group_holds_what_is_forbidden(links, forbidden, ids):
 def test_where_nothing_speaks_against_it_a_clique_stays_whole(links):
     whole = list(combinations(range(1, 6), 2))
     others = [pair for pair in links if min(pair) > 5]
-    assert frozenset(range(1, 6)) in as_sets(join_groups(whole + others, [], {}))
+    assert frozenset(range(1, 6)) in as_sets(join_links(whole + others, [], {}))
 
 
 def test_a_chain_is_cut():
     links = [(1, 2), (1, 3), (2, 3), (4, 5), (4, 6), (5, 6), (3, 4)]
-    assert LEAST_CROSS_SHARE > 1 / 9
-    assert as_sets(join_groups(links, [], {})) == {frozenset({1, 2, 3}), frozenset({4, 5, 6})}
+    assert LEAST_CROSS_PROBABILITY > 1 / 9
+    assert as_sets(join_links(links, [], {})) == {frozenset({1, 2, 3}), frozenset({4, 5, 6})}
 
 
 def test_the_stronger_link_wins():
-    assert join_groups([(1, 2), (2, 3)], [(1, 3)], {}) == [[1, 2]]
-    assert join_groups([(2, 3), (1, 2)], [(1, 3)], {}) == [[2, 3]]
-    assert join_groups([(2, 3), (1, 2)], [], {1: "A", 3: "B"}) == [[2, 3]]
+    assert join_links([(1, 2), (2, 3)], [(1, 3)], {}) == [[1, 2]]
+    assert join_links([(2, 3), (1, 2)], [(1, 3)], {}) == [[2, 3]]
+    assert join_links([(2, 3), (1, 2)], [], {1: "A", 3: "B"}) == [[2, 3]]
 
 
-def load(engine, records, links, ids=(), contradicted=()):
+def load(engine, records, links, ids=(), contradicted=(), nameless=()):
     known = dict(ids)
     numbers = range(1, records + 1)
     engine.register(
@@ -95,6 +100,7 @@ def load(engine, records, links, ids=(), contradicted=()):
         pd.DataFrame(
             {
                 "record_no": numbers,
+                "name_key": [None if number in nameless else "a name" for number in numbers],
                 "national_id": pd.array([known.get(number) for number in numbers], dtype="string"),
                 "national_id_valid": [number in known for number in numbers],
             }
@@ -121,6 +127,22 @@ def test_records_are_clustered_at_the_threshold(engine):
     assert held["cluster"].tolist() == [1, 1, 1, 4, 5, 6]
     assert held["match_probability"].tolist()[:3] == [0.97] * 3
     assert held["match_probability"].isna().tolist() == [False] * 3 + [True] * 3
+
+
+def test_a_record_without_a_name_joins_no_two_people(engine):
+    load(engine, 4, [(1, 3, 0.97), (2, 3, 0.98), (3, 4, 0.99)], nameless=(3, 4))
+    cluster_records(engine, 0.95)
+    assert clusters_of(engine) == {frozenset({1}), frozenset({2, 3, 4})}
+
+
+def test_pairs_that_hardly_link_count_against_a_join(engine):
+    chain = [(1, 2, 0.99), (3, 4, 0.99), (1, 3, 0.96)]
+    load(engine, 4, chain)
+    cluster_records(engine, 0.95)
+    assert clusters_of(engine) == {frozenset({1, 2}), frozenset({3, 4})}
+    load(engine, 4, [*chain, (2, 4, 0.5)])
+    cluster_records(engine, 0.95)
+    assert clusters_of(engine) == {frozenset({1, 2, 3, 4})}
 
 
 def test_two_valid_ids_are_never_in_one_cluster(engine):

@@ -45,6 +45,7 @@ def person(given_name, surnames="Pérez Gil"):
         ("Chus", "Jesús Manuel", "one of two given names"),
         ("J", "Jorge", "initial of it"),
         ("J Luis", "José Luis", "initial of it"),
+        ("J. Antonio", "José", "one of two given names"),
         ("J Luis", "José Andrés", "different"),
         ("Mraia", "Maria", "similar"),
         ("Mario", "María", "different"),
@@ -59,7 +60,10 @@ def test_given_names(engine, add_records, left, right, label):
 
 def test_given_name_and_surname_swapped(engine, add_records):
     pair = person("Zuleyka", "Betancor"), person("Betancor", "Zuleyka")
-    assert label_of(engine, add_records, "given_name", *pair) == "same words, other fields"
+    assert label_of(engine, add_records, "given_name", *pair) == "given name and surname swapped"
+    typed = person("Zuleyka", "Betancor"), person("Betancorr", "Zuleika")
+    assert label_of(engine, add_records, "given_name", *typed) == "given name and surname swapped"
+    assert label_of(engine, add_records, "surname_1", *typed) is None
     assert label_of(engine, add_records, "surname_1", *pair) is None, "it is counted once"
 
 
@@ -86,6 +90,7 @@ def test_surnames(engine, add_records, left, right, first, second):
         (date(1980, 2, 3), date(1980, 2, 3), "the same"),
         (date(1980, 2, 3), date(1980, 3, 2), "day and month swapped, or one digit"),
         (date(1980, 2, 3), date(1990, 2, 3), "day and month swapped, or one digit"),
+        (date(1980, 2, 3), date(1980, 2, 25), "two of day, month and year the same"),
         (date(1980, 2, 3), date(1993, 12, 3), "different"),
         (date(1980, 2, 3), None, None),
     ],

@@ -42,6 +42,7 @@ class Case:
                 "record_no": range(1, len(LETTERS) + 1),
                 "source": "crm",
                 "source_record_id": list(LETTERS),
+                "name_key": [f"name {letter}" for letter in LETTERS],
                 "national_id": pd.Series([known.get(letter) for letter in LETTERS], dtype="str"),
                 "national_id_valid": [letter in known for letter in LETTERS],
             }

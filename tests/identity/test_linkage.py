@@ -36,7 +36,7 @@ def test_m_comes_near_the_truth(linked):
         """
     )
     weights = model.weights.set_index(["comparison", "level"])["m_probability"]
-    assert weights["birth_date", 2] == pytest.approx(shares["birth"], abs=0.05)
+    assert weights["birth_date", 3] == pytest.approx(shares["birth"], abs=0.05)
     assert weights["email", 3] == pytest.approx(shares["email"], abs=0.05)
 
 
