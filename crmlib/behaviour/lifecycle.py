@@ -6,7 +6,7 @@ are found by asking the same function about earlier days.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from crmlib.behaviour.churn import CalibratedModel
 from crmlib.behaviour.integrals import Floats
+from crmlib.behaviour.purchases import summarise_calibration_and_holdout
 from crmlib.behaviour.rhythm import RhythmFitter, as_rhythm
 from crmlib.engine import Engine, quote
 from crmlib.params import StageSettings
@@ -23,6 +24,8 @@ WINDOW = (0.1, 0.5, 0.9)
 #: How long a first purchase makes a customer new, where the rhythm alone would leave it open for years.
 NEW_DAYS = 182
 _FARTHEST_DAYS = 3650.0
+#: Days of a month in the matrix of stages: four whole weeks.
+MONTH_DAYS = 28
 
 PROSPECTS = """
 SELECT DISTINCT i.customer_id
@@ -100,6 +103,40 @@ def assign_lifecycle(
     if prospects is None or prospects.empty:
         return found
     return pd.concat([found, prospects[["customer_id"]].assign(stage="prospect")], ignore_index=True)
+
+
+def cross_stages(
+    engine: Engine, model: CalibratedModel, as_of_date: date, stages: StageSettings, now: pd.DataFrame
+) -> pd.DataFrame:
+    """Count the customers by their stage a month ago and today.
+
+    Parameters
+    ----------
+    engine : Engine
+        With tables tickets and identities.
+    model : CalibratedModel
+        Today's, for both days: what moved is the customers, not the model.
+    as_of_date : date
+    stages : StageSettings
+        Cut-offs.
+    now : DataFrame
+        Table `lifecycle` of the date.
+
+    Returns
+    -------
+    DataFrame
+        Exact counts; index the stage `MONTH_DAYS` ago (prospect: had not bought), columns the stage today.
+    """
+    then_on = as_of_date - timedelta(days=MONTH_DAYS)
+    then = summarise_calibration_and_holdout(engine, then_on, as_of_date)
+    then["first_purchase_date"] = pd.Timestamp(then_on) - pd.to_timedelta(then["T"], unit="D")
+    judge = _Judge(then, model, stages)
+    before = pd.Series(judge.stage(judge.age), index=then["customer_id"], dtype="object")
+    bought = now[now["stage"] != "prospect"]
+    earlier = bought["customer_id"].map(before).fillna("prospect")
+    crossed = pd.crosstab(earlier, bought["stage"])
+    order = [name for name in STAGES if name in crossed.index], [name for name in STAGES if name in crossed.columns]
+    return crossed.reindex(index=order[0], columns=order[1]).rename_axis(index="a month ago", columns="today")
 
 
 class _Judge:

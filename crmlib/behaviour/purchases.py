@@ -127,7 +127,8 @@ GROUP BY customer_id
 )
 
 CALIBRATION_AND_HOLDOUT = """
-SELECT r.customer_id, r.frequency, r.recency, r.T, r.monetary_value, r.last_purchase_date, r.sum_log_itt,
+SELECT r.customer_id, r.frequency, r.recency, r.T, r.monetary_value, r.last_purchase_date, r.previous_purchase_date,
+       r.sum_log_itt,
        coalesce(h.purchases, 0) AS holdout_purchases,
        CAST(coalesce(h.amount, 0) AS DOUBLE) AS holdout_amount,
        date_diff('day', CAST($origin AS DATE), h.next_purchase_date) AS next_purchase_days
@@ -187,8 +188,8 @@ def summarise_calibration_and_holdout(engine: Engine, origin: date, as_of_date: 
     -------
     DataFrame
         A row per customer who had bought by then: customer_id, frequency, recency, T, monetary_value,
-        last_purchase_date, sum_log_itt (as of `origin`); holdout_purchases (purchase days after it),
-        holdout_amount, next_purchase_days (days from `origin`, null if none).
+        last_purchase_date, previous_purchase_date, sum_log_itt (as of `origin`); holdout_purchases (purchase days
+        after it), holdout_amount, next_purchase_days (days from `origin`, null if none).
     """
     _run(engine, BUYER_TICKETS, PURCHASE_DAYS, HOLDOUT_PURCHASES, as_of_date=as_of_date, origin=origin)
     _run(engine, *RHYTHM_STEPS, as_of_date=origin)

@@ -11,7 +11,8 @@ import pytest
 
 from crmlib.behaviour.churn import CalibratedModel, Calibration
 from crmlib.behaviour.histories import PurchaseModel
-from crmlib.behaviour.lifecycle import NEW_DAYS, STAGES, assign_lifecycle, list_prospects, read_base
+from crmlib.behaviour.lifecycle import NEW_DAYS, STAGES, assign_lifecycle, cross_stages, list_prospects, read_base
+from crmlib.behaviour.purchases import summarise_purchases
 from crmlib.behaviour.rhythm import RhythmFitter
 from crmlib.behaviour.simulation import simulate_histories
 from crmlib.engine import Engine
@@ -190,3 +191,16 @@ def test_a_first_day_and_a_long_silence() -> None:
     assert found["since"].iloc[1] > pd.Timestamp(AS_OF) - pd.Timedelta(days=3000 - NEW_DAYS)
     assert found["previous_stage"].iloc[1] == "dormant"
     assert found["overdue_percentile"].between(0, 1).all()
+
+
+def test_a_month_ago_everybody_stood_where_the_same_rules_put_them_then(cdnow: Engine) -> None:
+    today, then_on = date(1997, 12, 31), date(1997, 12, 3)
+    model = make_model()
+    now, then = (
+        assign_lifecycle(cdnow.frame(f"FROM {summarise_purchases(cdnow, day)} ORDER BY customer_id"), model, day, CUTS)
+        for day in (today, then_on)
+    )
+    crossed = cross_stages(cdnow, model, today, CUTS, now)
+    assert crossed.sum().to_dict() == now["stage"].value_counts().to_dict()
+    assert crossed.sum(axis=1).drop("prospect", errors="ignore").to_dict() == then["stage"].value_counts().to_dict()
+    assert crossed.index.name == "a month ago"
