@@ -44,6 +44,8 @@ KEYS = {
     "forecast_ledger": "forecast_id",
     "segments": "customer_id",
     "counters": "segment place channel permission stage",
+    "experiment_log": "contact_date communication_id customer_id",
+    "candidate_counts": "contact_date communication_id reason",
     "campaign_results": "campaign_id outcome",
     "plan_forecast": "plan day category",
     "plan_comparison": "plan metric",

@@ -6,89 +6,8 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from crmlib.behaviour.purchases import BUYER_TICKETS
+from crmlib.campaign.exposure import expose_campaigns
 from crmlib.engine import Engine, Step
-
-#: Days before eligibility whose purchases tell how the groups differ by chance.
-BEFORE_DAYS = 91
-#: What sends belong to that name neither campaign nor communication.
-WITHOUT_CAMPAIGN = "sends without a campaign"
-
-# Whoever was eligible more than once counts from the first time. Whoever was drawn under several records counts where
-# one of them was drawn: chosen by a hash, so that the choice knows nothing of the groups. (To leave out who was drawn
-# into both groups would not do: it takes more people with several records from the smaller group.)
-CAMPAIGN_CUSTOMERS = Step(
-    "campaign_customers",
-    """
-    WITH told AS (
-        SELECT coalesce(s.campaign_id, 'communication ' || s.communication_id, $without_campaign) AS campaign_id,
-               s.campaign_id IS NULL AS unnamed, i.customer_id, s.send_id, s.communication_id,
-               s.eligible_at, s.sent_at,
-               coalesce(s.delivered, s.sent_at IS NOT NULL AND s.bounced IS NOT TRUE) AS arrived,
-               s.opened, s.clicked, s.redeemed, s.unsubscribed, s.cost, s.category, s.channel,
-               coalesce(s."group", 'treatment') AS arm,
-               md5(s.record_source || ' ' || s.source_record_id) AS record_key
-        FROM sends s
-        JOIN identities i ON i.source = s.record_source AND i.source_record_id = s.source_record_id
-    ),
-    drawn AS (
-        SELECT *, record_key = min(record_key) OVER (PARTITION BY campaign_id, customer_id) AS chosen FROM told
-    )
-    SELECT campaign_id, customer_id,
-           min(CASE WHEN chosen THEN eligible_at END) AS eligible_at,
-           min_by(arm, CASE WHEN chosen THEN {'eligible_at': eligible_at, 'send_id': send_id} END) AS arm,
-           min(arm) <> max(arm) AS both_arms, bool_or(unnamed) AS unnamed,
-           min(communication_id) AS communication, min(category) AS category, min(channel) AS channel,
-           coalesce(bool_or(sent_at IS NOT NULL AND arm = 'treatment'), false) AS sent,
-           coalesce(bool_or(arm = 'treatment' AND arrived), false) AS delivered,
-           bool_or(opened) AS opened, bool_or(clicked) AS clicked, bool_or(redeemed) AS redeemed,
-           bool_or(unsubscribed) AS unsubscribed, coalesce(sum(cost), 0) AS cost,
-           min(CASE WHEN chosen THEN eligible_at END) <= $judged_until AS judged
-    FROM drawn
-    GROUP BY campaign_id, customer_id
-    """,
-)
-
-CAMPAIGN_OUTCOMES = Step(
-    "campaign_outcomes",
-    """
-    WITH bought AS (
-        SELECT c.campaign_id, c.customer_id,
-               count(*) FILTER (WHERE t.bought_at >= c.eligible_at AND NOT t.is_return) AS purchases,
-               sum(t.amount) FILTER (WHERE t.bought_at >= c.eligible_at) AS sales,
-               count(*) FILTER (WHERE t.bought_at < c.eligible_at AND NOT t.is_return) AS purchases_before,
-               sum(t.amount) FILTER (WHERE t.bought_at < c.eligible_at) AS sales_before
-        FROM campaign_customers c
-        JOIN buyer_tickets t
-            ON t.customer_id = c.customer_id
-            AND t.bought_at >= c.eligible_at - to_days($before_days)
-            AND t.bought_at < c.eligible_at + to_days($window_days)
-        GROUP BY c.campaign_id, c.customer_id
-    )
-    SELECT c.*, coalesce(b.purchases, 0) AS purchases, CAST(coalesce(b.sales, 0) AS DOUBLE) AS sales,
-           coalesce(b.purchases_before, 0) AS purchases_before,
-           CAST(coalesce(b.sales_before, 0) AS DOUBLE) AS sales_before
-    FROM campaign_customers c
-    LEFT JOIN bought b ON b.campaign_id = c.campaign_id AND b.customer_id = c.customer_id
-    """,
-)
-
-CAMPAIGN_GROUPS = Step(
-    "campaign_groups",
-    """
-    SELECT campaign_id, arm, count(*) AS n,
-           count(*) FILTER (WHERE purchases > 0) AS bought,
-           CAST(sum(purchases) AS DOUBLE) AS purchases, CAST(sum(purchases * purchases) AS DOUBLE) AS purchases_squares,
-           CAST(sum(purchases_before) AS DOUBLE) AS purchases_before,
-           CAST(sum(purchases_before * purchases_before) AS DOUBLE) AS purchases_before_squares,
-           CAST(sum(purchases * purchases_before) AS DOUBLE) AS purchases_products,
-           sum(sales) AS sales, sum(sales * sales) AS sales_squares, sum(sales_before) AS sales_before,
-           sum(sales_before * sales_before) AS sales_before_squares, sum(sales * sales_before) AS sales_products
-    FROM campaign_outcomes
-    WHERE judged
-    GROUP BY campaign_id, arm
-    """,
-)
 
 CAMPAIGN_FUNNEL = Step(
     "campaign_funnel",
@@ -103,7 +22,8 @@ CAMPAIGN_FUNNEL = Step(
                CASE WHEN count(redeemed) > 0 THEN count(*) FILTER (WHERE redeemed) END AS redeemed,
                count(*) FILTER (WHERE arm = 'treatment' AND purchases > 0) AS bought,
                count(*) FILTER (WHERE unsubscribed) AS unsubscribed, count(*) FILTER (WHERE both_arms) AS both_arms,
-               count(*) FILTER (WHERE NOT judged) AS too_early, bool_or(unnamed) AS unnamed,
+               count(*) FILTER (WHERE NOT judged) AS too_early, bool_or(unnamed) AS unnamed, bool_or(logged) AS logged,
+               min(unit) AS unit,
                min(eligible_at) AS first_eligible_at, min(communication) AS communication,
                min(category) AS category, min(channel) AS channel,
                sum(cost) AS sends_cost
@@ -116,7 +36,7 @@ CAMPAIGN_FUNNEL = Step(
            coalesce(c.channel, f.channel) AS channel,
            coalesce(c.starts_on, CAST(f.first_eligible_at AS DATE)) AS starts_on,
            f.eligible, f.control, f.assigned, f.sent, f.delivered, f.opened, f.clicked, f.redeemed, f.bought,
-           f.unsubscribed, f.both_arms, f.too_early, f.unnamed, c.control_share,
+           f.unsubscribed, f.both_arms, f.too_early, f.unnamed, f.logged, f.unit, c.control_share,
            CAST(f.sends_cost + coalesce(c.cost, 0) AS DOUBLE) AS cost
     FROM counted f
     LEFT JOIN campaigns c ON c.campaign_id = f.campaign_id
@@ -124,18 +44,29 @@ CAMPAIGN_FUNNEL = Step(
 )
 
 
-def summarise_campaigns(engine: Engine, as_of_date: date, cutoff: datetime, window_days: int) -> str:
-    """Bring every campaign to people, groups and purchases.
+def summarise_campaigns(
+    engine: Engine,
+    as_of_date: date,
+    cutoff: datetime,
+    window_days: int,
+    net_days: int | None = None,
+    margin_share: float | None = None,
+) -> str:
+    """Bring every campaign to people, groups and purchases, and count how far they got.
 
     Parameters
     ----------
     engine : Engine
-        Holds `sends`, `campaigns`, `identities` and `tickets`.
+        As for `expose_campaigns`.
     as_of_date : datetime.date
     cutoff : datetime.datetime
         The end of the as-of date; who was eligible less than `window_days` before is not judged yet.
     window_days : int
         Days from eligibility in which purchases count.
+    net_days : int, optional
+        Days from eligibility after which what was only pulled forward has been missing again.
+    margin_share : float, optional
+        Part of the amount of a ticket that is margin; absent: as tickets or products' costs say.
 
     Returns
     -------
@@ -144,15 +75,11 @@ def summarise_campaigns(engine: Engine, as_of_date: date, cutoff: datetime, wind
         eligible, control, assigned (to treatment), sent, delivered, opened, clicked, redeemed (empty where nothing is
         known of it), bought (of those assigned, in the window), unsubscribed, both_arms (drawn into treatment and
         control under two records), too_early; unnamed (the sends name no campaign: they are put together by
-        communication); the planned control_share; cost (fixed and of the sends). Beside it ``campaign_groups``: per
-        campaign and arm n, and sums, sums of squares and of products of what the people bought in the window and
-        before it.
+        communication), logged (drawn by our own plan), unit (what was drawn); the planned control_share; cost (fixed
+        and of the sends). Beside it what `expose_campaigns` makes.
     """
-    engine.run(BUYER_TICKETS, as_of_date=as_of_date)
-    judged_until = cutoff - pd.Timedelta(days=window_days)
-    engine.run(CAMPAIGN_CUSTOMERS, without_campaign=WITHOUT_CAMPAIGN, judged_until=judged_until)
-    engine.run(CAMPAIGN_OUTCOMES, window_days=window_days, before_days=BEFORE_DAYS)
-    engine.run(CAMPAIGN_GROUPS)
+    share = estimate_margin_share(engine) if margin_share is None else None
+    expose_campaigns(engine, as_of_date, cutoff, window_days, net_days, margin_share, share)
     return engine.run(CAMPAIGN_FUNNEL)
 
 

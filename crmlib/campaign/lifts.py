@@ -76,16 +76,22 @@ def adjust_for_before(treated: Arm, control: Arm) -> tuple[Sample, Sample]:
     Deng, A., Xu, Y., Kohavi, R., Walker, T. (2013). Improving the sensitivity of online controlled experiments by
     utilizing pre-experiment data, eqs. 4 and 5.
     """
+    theta, common = find_theta(treated, control)
+    return free_of_before(treated, theta, common), free_of_before(control, theta, common)
+
+
+def find_theta(treated: Arm, control: Arm) -> tuple[float, float]:
+    """What one more before is worth after, within the groups, and the mean before of all."""
     arms = (treated, control)
     freedom = [arm.after.n - 1 for arm in arms]
     variance = sum(df * arm.before.variance for df, arm in zip(freedom, arms, strict=True))
     covariance = sum(df * arm.covariance for df, arm in zip(freedom, arms, strict=True))
     theta = covariance / variance if variance > 0 else 0.0
-    common = sum(arm.before.total for arm in arms) / sum(arm.before.n for arm in arms)
-    return _adjust(treated, theta, common), _adjust(control, theta, common)
+    return theta, sum(arm.before.total for arm in arms) / sum(arm.before.n for arm in arms)
 
 
-def _adjust(arm: Arm, theta: float, common: float) -> Sample:
+def free_of_before(arm: Arm, theta: float, common: float) -> Sample:
+    """Values after, less theta times the distance of the values before from their common mean."""
     n = arm.after.n
     mean = arm.after.mean - theta * (arm.before.mean - common)
     variance = arm.after.variance - 2 * theta * arm.covariance + theta**2 * arm.before.variance
@@ -164,8 +170,12 @@ def detectable_effect(standard_deviation: float, treated: int, control: int, con
     float
         Minimum detectable effect at 80 % power, two-sided, in the values' unit.
     """
-    quantiles = stats.norm.ppf((1 + confidence) / 2) + stats.norm.ppf(POWER)
-    return float(quantiles * standard_deviation * math.sqrt(1 / treated + 1 / control))
+    return power_reach(confidence) * standard_deviation * math.sqrt(1 / treated + 1 / control)
+
+
+def power_reach(confidence: float = 0.95) -> float:
+    """How many standard errors a lift must have to be found four times out of five."""
+    return float(stats.norm.ppf((1 + confidence) / 2) + stats.norm.ppf(POWER))
 
 
 def check_sample_ratio(treated: int, control: int, control_share: float) -> float:

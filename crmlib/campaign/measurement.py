@@ -3,194 +3,221 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from crmlib.campaign.clusters import estimate_cluster_lift
+from crmlib.campaign.effects import (
+    Pair,
+    adjust_p_values,
+    estimate_delivered_lift,
+    estimate_ratio_lift,
+    find_p_value,
+)
+from crmlib.campaign.exposure import OUTCOMES
+from crmlib.campaign.fairness import find_obstacle, tell_checks
 from crmlib.campaign.lifts import (
-    SUSPICIOUS,
     Arm,
+    Lift,
     Sample,
     adjust_for_before,
-    check_balance,
-    check_sample_ratio,
-    detectable_effect,
     estimate_mean_lift,
     estimate_rate_lift,
+    find_theta,
+    free_of_before,
+    power_reach,
 )
+from crmlib.campaign.overlap import regress_jointly
 from crmlib.engine import Engine
 from crmlib.tables import CONTRACTS
 
-#: Outcome -> what is measured, per person assigned.
-OUTCOMES = {
-    "bought": "share who bought",
-    "purchases": "purchases per person",
-    "sales": "sales per person",
-}
-#: Fewer people in a group than this are no comparison.
-SMALLEST_GROUP = 20
-#: p-value below which the groups were not alike before; share of people in both groups that is worth a word.
-UNBALANCED, MIXED = 0.001, 0.02
-
-NO_CONTROL = "no control group"
-TOO_SMALL = "groups too small"
-TOO_EARLY = "too early"
-UNFAIR = "withheld"
 METHODS = {
     "bought": "intention to treat, Newcombe",
     "purchases": "intention to treat, CUPED, Welch",
     "sales": "intention to treat, CUPED, Welch",
+    "basket": "ratio of sums, delta method",
+    "purchases_net": "intention to treat, CUPED, Welch",
+    "margin": "intention to treat, CUPED, Welch",
 }
+BY_CLUSTER = "intention to treat, by {unit}"
+
+Group = dict[str, Any]
 
 
-def measure_campaigns(engine: Engine, margin_share: float | None, confidence: float = 0.95) -> pd.DataFrame:
+def measure_campaigns(
+    engine: Engine, margin_share: float | None, window_days: int, confidence: float = 0.95
+) -> pd.DataFrame:
     """Measure every campaign.
 
     Parameters
     ----------
     engine : Engine
-        Holds ``campaign_funnel`` and ``campaign_groups`` (made by `summarise_campaigns`).
+        Holds what `summarise_campaigns` made.
     margin_share : float or None
         Part of sales that is margin; None: no incremental margin.
+    window_days : int
+        Days from eligibility in which purchases count.
     confidence : float
         Of the intervals.
 
     Returns
     -------
     DataFrame
-        Table `campaign_results`: a row per campaign and outcome (bought, purchases, sales). Rates are as counted; lifts
-        of purchases and sales are freed of what the groups bought before (CUPED). The lift is empty where
-        there is no control, the groups are small, nobody's window is over, or people were not split as planned:
-        `method` says which, `checks` says it in words. Cost per incremental purchase and incremental margin are empty
-        where the interval holds 0.
+        Table `campaign_results`: a row per campaign and outcome (of `OUTCOMES`). Rates are as counted; lifts of sums
+        are freed of what the groups bought before (CUPED). The lift is empty where there is no control, the groups are
+        small, nobody's window is over, people were not split as planned, or the groups were unlike already: `method`
+        says which, `checks` says it in words. `purchases_net` and `margin` are of the longer time after which what was
+        only pulled forward has been missing again; margin is net of discounts. Cost per incremental purchase is
+        empty where the interval of the net purchases holds 0, for a ratio to what may be nothing is nothing.
     """
-    groups: dict[str, dict[str, dict[str, Any]]] = {}
+    groups: dict[tuple[str, str], dict[str, Group]] = {}
     for row in engine.rows("SELECT * FROM campaign_groups"):
-        groups.setdefault(row["campaign_id"], {})[row["arm"]] = row
+        groups.setdefault((row["campaign_id"], row["outcome"]), {})[row["arm"]] = row
+    clusters = dict(list(engine.frame(_CLUSTERS).groupby(["campaign_id", "outcome"], sort=False)))
+    joint = regress_jointly(engine, window_days, confidence)
     results = []
     for campaign in engine.rows("SELECT * FROM campaign_funnel ORDER BY campaign_id"):
-        found = groups.get(campaign["campaign_id"], {})
-        results += _measure(campaign, found, margin_share, confidence)
+        name = campaign["campaign_id"]
+        found = {outcome: groups.get((name, outcome), {}) for outcome in OUTCOMES}
+        own = {outcome: clusters[name, outcome] for outcome in OUTCOMES if (name, outcome) in clusters}
+        results += _measure(campaign, found, own, joint.get(name), margin_share, confidence)
     contract = CONTRACTS["campaign_results"]
     numbers = [column.name for column in contract.columns if column.kind in ("float", "money")]
-    return pd.DataFrame(results, columns=[column.name for column in contract.columns]).astype(
+    frame = pd.DataFrame(results, columns=[column.name for column in contract.columns]).astype(
         dict.fromkeys(numbers, "float64")
     )
+    for _, places in frame.groupby("outcome").groups.items():
+        frame.loc[places, "p_adjusted"] = adjust_p_values(frame.loc[places, "p_value"].to_numpy(float))
+    return frame
+
+
+_CLUSTERS = "SELECT * FROM campaign_clusters ORDER BY campaign_id, outcome, unit_id, treated"
 
 
 def _measure(
-    campaign: dict[str, Any], groups: dict[str, dict[str, Any]], margin_share: float | None, confidence: float
+    campaign: Group,
+    groups: Mapping[str, dict[str, Group]],
+    clusters: Mapping[str, pd.DataFrame],
+    joint: tuple[Lift, float] | None,
+    margin_share: float | None,
+    confidence: float,
 ) -> list[dict[str, Any]]:
-    treated, control = groups.get("treatment"), groups.get("control")
-    obstacle = _find_obstacle(campaign, treated, control)
+    judged = groups["purchases"]
+    units = clusters.get("purchases")
+    fair = find_obstacle(campaign, judged.get("treatment"), judged.get("control"), units)
     common = {
         "campaign_id": campaign["campaign_id"],
-        "assigned": treated["n"] if treated else 0,
         "delivered": campaign["delivered"],
-        "control": control["n"] if control else 0,
         "cost": round(campaign["cost"], 2),
         "cost_per_impact": _ratio(campaign["cost"], campaign["delivered"]),
-        "checks": " ".join(_tell_checks(campaign, treated, control, obstacle)),
+        "checks": " ".join(tell_checks(campaign, judged.get("treatment"), judged.get("control"), fair)),
     }
     rows = []
     for outcome in OUTCOMES:
-        those, others = _sample(treated, outcome), _sample(control, outcome)
+        if outcome == "margin" and margin_share is None:
+            continue
+        treated, control = groups[outcome].get("treatment"), groups[outcome].get("control")
+        obstacle = fair or find_obstacle(campaign, treated, control, clusters.get(outcome), split=False)
         row = common | {
             "outcome": outcome,
-            "rate_treatment": those.mean,
-            "rate_control": others.mean,
+            "assigned": treated["n"] if treated else 0,
+            "control": control["n"] if control else 0,
+            "rate_treatment": _rate(treated, outcome),
+            "rate_control": _rate(control, outcome),
+            "attributed": treated["after_delivered"] if treated and outcome != "basket" else None,
             "method": obstacle or METHODS[outcome],
         }
         if treated and control and not obstacle:
-            if outcome != "bought":
-                those, others = adjust_for_before(_arm(treated, outcome), _arm(control, outcome))
-            row |= _tell_lift(outcome, those, others, campaign, margin_share, confidence)
+            if outcome in clusters:
+                row["method"] = BY_CLUSTER.format(unit=campaign["unit"])
+            row |= _tell_lift(outcome, treated, control, campaign, clusters.get(outcome), confidence)
+            if outcome == "purchases" and joint is not None and outcome not in clusters:
+                lift, row["overlapping"] = joint
+                row |= _interval("joint_lift", lift)
         rows.append(row)
     return rows
 
 
-def _find_obstacle(
-    campaign: dict[str, Any], treated: dict[str, Any] | None, control: dict[str, Any] | None
-) -> str | None:
-    """What stands against a comparison."""
-    if not campaign["control"]:
-        return NO_CONTROL
-    if not treated and not control and campaign["too_early"]:
-        return TOO_EARLY
-    if not treated or not control or min(treated["n"], control["n"]) < SMALLEST_GROUP:
-        return TOO_SMALL
-    return UNFAIR if _sample_ratio(campaign, treated, control) < SUSPICIOUS else None
-
-
-def _sample_ratio(campaign: dict[str, Any], treated: dict[str, Any], control: dict[str, Any]) -> float:
-    share = campaign["control_share"]
-    return check_sample_ratio(treated["n"], control["n"], share) if share and 0 < share < 1 else 1.0
-
-
-def _tell_checks(
-    campaign: dict[str, Any], treated: dict[str, Any] | None, control: dict[str, Any] | None, obstacle: str | None
-) -> list[str]:
-    told = {
-        NO_CONTROL: "No control group: what came after it is not what came of it.",
-        TOO_EARLY: "Nobody's window is over yet.",
-        TOO_SMALL: f"A group of fewer than {SMALLEST_GROUP} people is no comparison.",
-        UNFAIR: "People were not split as planned, so no lift is given.",
-    }
-    said = [told[obstacle]] if obstacle else []
-    if campaign["unnamed"]:
-        said.append("The sends name no campaign: they are put together by communication.")
-    if (share := campaign["both_arms"] / campaign["eligible"]) > MIXED:
-        said.append(
-            f"{share:.1%} of the people were drawn into both groups under two records; chance puts them in one."
-        )
-    if campaign["too_early"] and obstacle != TOO_EARLY:
-        share = campaign["too_early"] / campaign["eligible"]
-        said.append(f"{share:.1%} of the people became eligible too late to be judged yet.")
-    if treated and control and not obstacle:
-        if campaign["control_share"] is None:
-            said.append("No planned share of control is known, so the split is not checked.")
-        balance = check_balance(_arm(treated, "purchases").before, _arm(control, "purchases").before)
-        if balance < UNBALANCED:
-            said.append("The groups bought differently before the campaign: take the lift with care.")
-    return said
-
-
 def _tell_lift(
     outcome: str,
-    treated: Sample,
-    control: Sample,
-    campaign: dict[str, Any],
-    margin_share: float | None,
+    treated: Group,
+    control: Group,
+    campaign: Group,
+    clusters: pd.DataFrame | None,
     confidence: float,
 ) -> dict[str, float | None]:
-    estimate = estimate_rate_lift if outcome == "bought" else estimate_mean_lift
-    lift = estimate(treated, control, confidence)
-    surely = lift.low > 0 or lift.high < 0
-    spread = math.sqrt(control.mean * (1 - control.mean)) if outcome == "bought" else math.sqrt(control.variance)
-    told: dict[str, float | None] = {
-        "lift": lift.lift,
-        "lift_low": lift.low,
-        "lift_high": lift.high,
-        "minimum_detectable_effect": detectable_effect(spread, treated.n, control.n, confidence),
+    delivered = None
+    if clusters is not None:
+        lift = estimate_cluster_lift(clusters, confidence)
+    elif outcome == "basket":
+        ratio = estimate_ratio_lift(_pair(treated), _pair(control), confidence)
+        if ratio is None:
+            return {}
+        lift = ratio
+    elif outcome == "bought":
+        lift = estimate_rate_lift(_after(treated), _after(control), confidence)
+        delivered = estimate_delivered_lift(_by_delivery(treated), _by_delivery(control), confidence)
+    else:
+        lift = estimate_mean_lift(*adjust_for_before(_arm(treated), _arm(control)), confidence)
+        delivered = estimate_delivered_lift(*_freed_by_delivery(treated, control), confidence)
+    told: dict[str, float | None] = _interval("lift", lift) | {
+        "p_value": find_p_value(lift),
+        "minimum_detectable_effect": lift.standard_error * power_reach(confidence),
     }
-    if outcome == "purchases" and lift.low > 0:
+    if delivered is not None:
+        told |= _interval("delivered_lift", delivered)
+    if outcome in ("purchases", "purchases_net") and lift.low > 0:
         told["cost_per_incremental_purchase"] = campaign["cost"] / (lift.lift * campaign["assigned"])
-    if outcome == "sales" and surely and margin_share is not None:
-        told["incremental_margin"] = lift.lift * campaign["assigned"] * margin_share
+    if outcome == "margin":
+        people = campaign["assigned"]
+        told |= _interval("incremental_margin", Lift(*(value * people for value in lift)))
     return told
 
 
-def _sample(group: dict[str, Any] | None, outcome: str) -> Sample:
+def _interval(name: str, lift: Lift) -> dict[str, float | None]:
+    return {name: lift.lift, f"{name}_low": lift.low, f"{name}_high": lift.high}
+
+
+def _rate(group: Group | None, outcome: str) -> float:
     if group is None:
-        return Sample(0, math.nan, math.nan)
-    if outcome == "bought":
-        return Sample(group["n"], group["bought"], group["bought"])
-    return Sample(group["n"], group[outcome], group[f"{outcome}_squares"])
+        return math.nan
+    if outcome == "basket":
+        return group["after"] / group["before"] if group["before"] else math.nan
+    return _after(group).mean
 
 
-def _arm(group: dict[str, Any], outcome: str) -> Arm:
-    before = Sample(group["n"], group[f"{outcome}_before"], group[f"{outcome}_before_squares"])
-    return Arm(_sample(group, outcome), before, group[f"{outcome}_products"])
+def _after(group: Group) -> Sample:
+    return Sample(group["n"], group["after"], group["after_squares"])
+
+
+def _before(group: Group) -> Sample:
+    return Sample(group["n"], group["before"], group["before_squares"])
+
+
+def _pair(group: Group) -> Pair:
+    return Pair(_after(group), _before(group), group["products"])
+
+
+def _arm(group: Group) -> Arm:
+    return Arm(_after(group), _before(group), group["products"])
+
+
+def _by_delivery(group: Group) -> Pair:
+    delivered = Sample(group["n"], group["delivered"], group["delivered"])
+    return Pair(_after(group), delivered, group["after_delivered"])
+
+
+def _freed_by_delivery(treated: Group, control: Group) -> tuple[Pair, Pair]:
+    """Outcome freed of what was before, and delivery, for both groups."""
+    theta, common = find_theta(_arm(treated), _arm(control))
+    pairs = []
+    for group in (treated, control):
+        sample = free_of_before(_arm(group), theta, common)
+        products = group["after_delivered"] - theta * (group["before_delivered"] - common * group["delivered"])
+        pairs.append(Pair(sample, Sample(group["n"], group["delivered"], group["delivered"]), products))
+    return pairs[0], pairs[1]
 
 
 def _ratio(part: float, whole: float) -> float | None:
