@@ -7,7 +7,8 @@ from crmlib.campaign.plan import Communication, ContactPlan
 #: Longest plan in periods of the holdout group.
 MOST_PERIODS = 64
 
-_UNITS = {"customer": "a.customer_id", "store": "a.home_store_id", "postcode": "a.postcode"}
+#: Unit that is drawn -> SQL of it, of a customer's columns in a table called ``a``.
+UNITS = {"customer": "a.customer_id", "store": "a.home_store_id", "postcode": "a.postcode"}
 
 
 def hash_share(*parts: str) -> str:
@@ -36,7 +37,7 @@ def control_condition(communication: Communication, salt: str, name: str) -> str
     salt, name : str
         Names of the bound values: the plan's salt and the communication's id.
     """
-    unit = _UNITS[communication.control.unit]
+    unit = UNITS[communication.control.unit]
     held = hash_share(f"${salt}", "'control'", f"${name}", f"coalesce({unit}, a.customer_id)")
     return f"{held} < {communication.control.share!r}"
 

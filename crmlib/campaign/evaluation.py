@@ -7,8 +7,13 @@ from scipy import stats
 
 from crmlib.engine import Engine
 
+#: Outcomes that are of the longer time, and what the truth calls them.
+NET = {"purchases_net": "purchases"}
 
-def evaluate_effects(engine: Engine, results: pd.DataFrame, truth: str | None, window_days: int) -> pd.DataFrame:
+
+def evaluate_effects(
+    engine: Engine, results: pd.DataFrame, truth: str | None, window_days: int, net_days: int | None = None
+) -> pd.DataFrame:
     """Judge the lifts by the truth.
 
     Parameters
@@ -21,6 +26,8 @@ def evaluate_effects(engine: Engine, results: pd.DataFrame, truth: str | None, w
         difference per person assigned to treatment, over so many days from the sending on).
     window_days : int
         Days of which the results are.
+    net_days : int, optional
+        Days of which the results net of pull-forward are; absent: they are not judged.
 
     Returns
     -------
@@ -34,14 +41,16 @@ def evaluate_effects(engine: Engine, results: pd.DataFrame, truth: str | None, w
         return pd.DataFrame({"metric": [], "value": [], "n": []})
     known = engine.frame(
         f"""
-        SELECT campaign_id, CASE outcome WHEN 'purchased' THEN 'bought' ELSE outcome END AS outcome,
-               CAST(lift AS DOUBLE) AS true_lift
+        SELECT campaign_id, CASE outcome WHEN 'purchased' THEN 'bought' ELSE outcome END AS truly,
+               CAST(days AS INTEGER) AS days, CAST(lift AS DOUBLE) AS true_lift
         FROM {truth}
-        WHERE CAST(days AS INTEGER) = $window_days
-        """,
-        window_days=window_days,
+        """
     )
-    judged = results[results["lift"].notna()].merge(known, on=["campaign_id", "outcome"])
+    net = results["outcome"].isin(list(NET))
+    named = results.assign(
+        truly=results["outcome"].replace(NET), days=pd.Series(window_days, index=results.index).mask(net, net_days or 0)
+    )
+    judged = named[named["lift"].notna()].merge(known, on=["campaign_id", "truly", "days"])
     covered = (judged["lift_low"] <= judged["true_lift"]) & (judged["true_lift"] <= judged["lift_high"])
     errors = (judged["lift_high"] - judged["lift_low"]) / (2 * stats.norm.ppf(0.975))
     bias = ((judged["lift"] - judged["true_lift"]) / errors.where(errors > 0)).dropna()

@@ -115,6 +115,63 @@ def sum_funnel(engine: Engine) -> pd.DataFrame:
     return pd.DataFrame({"step": [FUNNEL[step] for step in known], "people": list(known.values())})
 
 
+#: What became of a plan's candidates, in the order in which it is checked, and the reasons that count as it.
+PLAN_FUNNEL = {
+    "eligible": (),
+    "not in audience": ("not_in_audience",),
+    "no permission": ("no_permission",),
+    "suppressed or no address": ("suppressed", "no_address"),
+    "held back as control": ("control", "global_holdout"),
+    "assigned": (),
+    "quiet day": ("quiet_day",),
+    "caps and cooldown": (
+        "cooldown", "cap_communication", "cap_category", "cap_channel", "cap_global", "reserved_for_higher",
+        "called_off",
+    ),
+    "capacity": ("capacity",),
+    "budget": ("budget",),
+    "refused at the last check": ("address_refused",),
+    "contacted": ("contact",),
+}  # fmt: skip
+
+
+def list_plan_funnel(engine: Engine) -> pd.DataFrame:
+    """The funnel of each communication of the plan, over all days that are logged.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``candidate_counts_rows`` (of `write_log`) and ``campaign_funnel``.
+
+    Returns
+    -------
+    DataFrame
+        communication, the steps of `PLAN_FUNNEL` (candidates, each in one of the skips or contacted; whatever else
+        kept one from being sent counts as refused at the last check), then delivered, clicked, redeemed and bought of
+        the campaigns drawn from the log; the largest first.
+    """
+    counted = engine.frame(
+        "SELECT communication_id AS communication, reason, sum(customers) AS people FROM candidate_counts_rows "
+        "GROUP BY communication_id, reason"
+    )
+    steps = {reason: step for step, reasons in PLAN_FUNNEL.items() for reason in reasons}
+    named = counted.assign(step=counted["reason"].map(steps).fillna("refused at the last check"))
+    wide = named.pivot_table(index="communication", columns="step", values="people", aggfunc="sum", fill_value=0)
+    wide = wide.reindex(columns=list(PLAN_FUNNEL), fill_value=0).astype(int)
+    wide["eligible"] = wide.sum(axis=1)
+    before = ["not in audience", "no permission", "suppressed or no address", "held back as control"]
+    wide["assigned"] = wide["eligible"] - wide[before].sum(axis=1)
+    came = engine.frame(
+        """
+        SELECT communication, CAST(sum(delivered) AS BIGINT) AS delivered, CAST(sum(clicked) AS BIGINT) AS clicked,
+               CAST(sum(redeemed) AS BIGINT) AS redeemed, CAST(sum(bought) AS BIGINT) AS bought
+        FROM campaign_funnel WHERE logged GROUP BY communication
+        """
+    )
+    joined = wide.reset_index().merge(came, on="communication", how="left")
+    return joined.sort_values(["eligible", "communication"], ascending=[False, True], ignore_index=True)
+
+
 def list_funnels(engine: Engine) -> pd.DataFrame:
     """List each campaign's funnel: name, starts_on, the steps of `FUNNEL`, unsubscribed; the newest first."""
     return engine.frame(

@@ -18,7 +18,9 @@ MEASURED_DAYS, CONFIDENCE = 14, 0.95
 MEASURED = "measured:"
 
 _RESULTS = """
-    SELECT campaign_id, lift / rate_control AS relative_lift, (lift_high - lift_low) / (2 * rate_control) AS half_width
+    SELECT campaign_id, coalesce(delivered_lift, lift) / rate_control AS relative_lift,
+           (coalesce(delivered_lift_high, lift_high) - coalesce(delivered_lift_low, lift_low)) / (2 * rate_control)
+               AS half_width
     FROM campaign_results
     WHERE outcome = $outcome AND rate_control > 0 AND lift IS NOT NULL AND lift_high > lift_low
 """
@@ -28,7 +30,8 @@ def find_lifts(engine: Engine, plan: ContactPlan, measured_days: int = MEASURED_
     """Find the lift of each communication, and how sure it is.
 
     A campaign's name in the plan means it and all its rounds (`leaflet` means `leaflet-2026-03`); they are pooled, each
-    by its precision. A measured lift is of the purchases of `measured_days` and is laid on the response's window.
+    by its precision. A measured lift is of the purchases of `measured_days` and is laid on the response's window; it is
+    the lift of those who received it, since a plan's contact is one that is made.
 
     Parameters
     ----------

@@ -9,6 +9,9 @@ from scipy import stats
 
 from crmlib.engine import Engine
 
+#: Share of false findings among those called sure.
+FALSE_FINDINGS = 0.05
+
 
 def summarise_results(
     engine: Engine, results: pd.DataFrame, outcome: str = "purchases", since: date | None = None
@@ -29,12 +32,17 @@ def summarise_results(
     -------
     DataFrame
         name, communication and category (in words), channel, starts_on, the columns of `results`, and verdict: brings
-        more, brings less, no effect seen, or why there is no lift; the newest campaign first.
+        more or less (where it outlives how many campaigns were looked at), perhaps more or less (where its own interval
+        does not hold 0, as one in twenty without any effect), no effect seen, or why there is no lift; the newest
+        campaign first.
     """
     funnel = engine.frame("SELECT campaign_id, name, communication, category, channel, starts_on FROM campaign_funnel")
     frame = funnel.merge(results[results["outcome"] == outcome], on="campaign_id")
     verdict = frame["method"].where(frame["lift"].isna(), "no effect seen")
-    verdict = verdict.mask(frame["lift_low"] > 0, "brings more").mask(frame["lift_high"] < 0, "brings less")
+    verdict = verdict.mask(frame["lift_low"] > 0, "perhaps more").mask(frame["lift_high"] < 0, "perhaps less")
+    surely = frame["p_adjusted"] <= FALSE_FINDINGS
+    verdict = verdict.mask(surely & (frame["lift_low"] > 0), "brings more")
+    verdict = verdict.mask(surely & (frame["lift_high"] < 0), "brings less")
     words = {name: frame[name].str.replace("_", " ") for name in ("communication", "category")}
     frame = frame.assign(**words, verdict=verdict, starts_on=pd.to_datetime(frame["starts_on"]).dt.date)
     if since is not None:
@@ -106,20 +114,55 @@ def sum_by(frame: pd.DataFrame, column: str, confidence: float = 0.95) -> pd.Dat
     return summed.sort_values("lift", ascending=False, ignore_index=True)
 
 
-def join_costs(purchases: pd.DataFrame, sales: pd.DataFrame) -> pd.DataFrame:
-    """Put what a campaign cost beside the purchases, sales and margin it brought.
+def join_costs(purchases: pd.DataFrame, net: pd.DataFrame, margin: pd.DataFrame) -> pd.DataFrame:
+    """Put what a campaign cost beside the purchases and the margin it brought.
 
     Parameters
     ----------
-    purchases, sales : DataFrame
-        Of `summarise_results`, for these outcomes.
+    purchases, net, margin : DataFrame
+        Of `summarise_results`, for purchases, purchases_net and margin.
 
     Returns
     -------
     DataFrame
-        name, cost, cost_per_impact, cost_per_incremental_purchase, incremental_sales (per person addressed) and
-        incremental_margin, in the order of `purchases`.
+        name, cost, cost_per_impact, incremental (purchases in the window), incremental_net (those still there once what
+        was only pulled forward has been missing), cost_per_incremental_purchase (of the net ones), incremental_margin
+        with its interval (net of discounts and pull-forward), in the order of `purchases`.
     """
-    brought = sales[["campaign_id", "lift", "incremental_margin"]].rename(columns={"lift": "incremental_sales"})
-    costs = purchases[["campaign_id", "name", "cost", "cost_per_impact", "cost_per_incremental_purchase"]]
-    return costs.merge(brought, on="campaign_id", how="left").drop(columns="campaign_id")
+    costs = purchases[["campaign_id", "name", "cost", "cost_per_impact"]].assign(
+        incremental=purchases["lift"] * purchases["assigned"]
+    )
+    held = net[["campaign_id", "cost_per_incremental_purchase"]].assign(incremental_net=net["lift"] * net["assigned"])
+    columns = ["incremental_margin", "incremental_margin_low", "incremental_margin_high"]
+    joined = costs.merge(held, on="campaign_id", how="left").merge(
+        margin[["campaign_id", *columns]], on="campaign_id", how="left"
+    )
+    order = ["name", "cost", "cost_per_impact", "incremental", "incremental_net", "cost_per_incremental_purchase"]
+    return joined[[*order, *columns]]
+
+
+def sum_margin(margin: pd.DataFrame, confidence: float = 0.95) -> dict[str, float]:
+    """Add up the margin that campaigns brought, and what these cost.
+
+    Parameters
+    ----------
+    margin : DataFrame
+        Of `summarise_results`, for margin.
+    confidence : float
+
+    Returns
+    -------
+    dict
+        margin with margin_low and margin_high (campaigns taken as independent), margin_cost, settled (campaigns).
+    """
+    known = margin[margin["incremental_margin"].notna()]
+    summed = float(known["incremental_margin"].sum())
+    half = (known["incremental_margin_high"] - known["incremental_margin_low"]) / 2
+    reach = float((half**2).sum() ** 0.5)
+    return {
+        "margin": summed,
+        "margin_low": summed - reach,
+        "margin_high": summed + reach,
+        "margin_cost": float(known["cost"].sum()),
+        "settled": len(known),
+    }

@@ -278,9 +278,9 @@ def test_results_are_put_beside_what_the_campaigns_were(engine):
     assert by_category.loc["cycle", "measured"] == 0
     assert by_category["lift"].tolist() == [pytest.approx(told["lift"][0]), pytest.approx(math.nan, nan_ok=True)]
     assert sum_by(told, "communication")["communication"].tolist() == ["Spring", "older"]
-    costs = join_costs(told, summarise_results(engine, results, "sales")).set_index("name")
-    sales = of(results, "sales")
-    assert costs.loc["Spring", ["cost", "incremental_sales"]].tolist() == [told["cost"][0], sales["lift"]]
+    beyond = [summarise_results(engine, results, outcome) for outcome in ("purchases_net", "margin")]
+    costs = join_costs(told, *beyond).set_index("name")
+    assert costs.loc["Spring", ["cost", "incremental"]].tolist() == [told["cost"][0], summed["incremental"]]
     assert math.isnan(costs.loc["Spring", "incremental_margin"]), "no margin share is given"
 
 
