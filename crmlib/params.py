@@ -406,6 +406,29 @@ class PermissionSettings(Settings):
     legitimate_interest: list[LegitimateInterest] = Field(default_factory=list)
 
 
+class StoreTestSettings(Settings):
+    """Something that was done in a few stores, to be measured beside all others.
+
+    Parameters
+    ----------
+    name : str
+    stores : list of str
+        Where; two at least.
+    starts_on, ends_on : datetime.date
+    """
+
+    name: str
+    stores: Annotated[list[str], Field(min_length=2)]
+    starts_on: date
+    ends_on: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> StoreTestSettings:
+        if self.ends_on < self.starts_on:
+            raise ValueError(f"ends_on {self.ends_on} is before starts_on {self.starts_on}.")
+        return self
+
+
 class CampaignSettings(Settings):
     """The contact plans, and how they are simulated.
 
@@ -419,12 +442,15 @@ class CampaignSettings(Settings):
         Times the whole is simulated; the intervals come from them.
     margin_share : float, optional
         Margin in the amount of a purchase; absent: as tickets or products' costs say.
+    store_tests : list of StoreTestSettings
+        What was tried in stores.
     """
 
     plan: str
     compare: list[str] = Field(default_factory=list)
     replicates: int = Field(default=20, ge=2, le=1000)
     margin_share: float | None = Field(default=None, gt=0, lt=1)
+    store_tests: list[StoreTestSettings] = Field(default_factory=list)
 
 
 class AuditSettings(Settings):

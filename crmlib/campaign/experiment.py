@@ -281,4 +281,15 @@ def check_strata(engine: Engine, plan: ContactPlan) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=STRATA_COLUMNS)
 
 
+def tell_strata(engine: Engine, plan: ContactPlan) -> str:
+    """Say how alike the holdout group was drawn over the strata that the plan names."""
+    strata = check_strata(engine, plan)
+    if strata.empty:
+        return "The plan names no strata over which its holdout group is watched, or holds nobody out."
+    uneven = strata.loc[~strata["alike"].astype(bool), "stratum"]
+    if len(uneven):
+        return f"The holdout group is uneven over {', '.join(uneven)}, more than chance makes it: choose another salt."
+    return f"The holdout group ({strata['held_out'].iloc[0]:.1%}) falls alike over {', '.join(strata['stratum'])}."
+
+
 STRATA_COLUMNS = ["stratum", "groups", "people", "held_out", "least", "most", "p_value", "alike"]

@@ -191,6 +191,21 @@ def judge_promises(scored: pd.DataFrame, ahead: Sequence[int] = AHEAD) -> pd.Dat
     return judged.sort_values("metric", key=lambda names: names.map(order), kind="stable", ignore_index=True)
 
 
+def tell_scores(scored: pd.DataFrame) -> str:
+    """Say of every metric how far off the promises were, and how often what came lay inside their interval."""
+    return " ".join(
+        f"{one['metric']}, {one['ahead']} ahead: {one['promised']:,.0f} promised and {one['happened']:,.0f} came "
+        f"a week, {one['coverage']:.0%} of {one['weeks']} inside the interval of {NOMINAL:.0%}."
+        for one in judge_promises(scored).to_dict("records")
+    )
+
+
+def tell_promises(traced: pd.DataFrame) -> str:
+    """Say, as a title, how the purchases that came lay to those that were promised."""
+    inside = traced["happened"].between(traced["low"], traced["high"]).sum() if len(traced) else 0
+    return f"In {inside} of {len(traced)} weeks that are past, purchases came as promised"
+
+
 def trace_purchases(scored: pd.DataFrame) -> pd.DataFrame:
     """Weeks that are past: purchases as last promised before the week began, with the interval, and those that came.
 

@@ -7,6 +7,7 @@ from datetime import date
 import pandas as pd
 from scipy import stats
 
+from crmlib.campaign.lifts import power_reach
 from crmlib.engine import Engine
 
 #: Share of false findings among those called sure.
@@ -63,12 +64,14 @@ def sum_results(frame: pd.DataFrame, confidence: float = 0.95) -> dict[str, floa
     Returns
     -------
     dict
-        campaigns, measured (with a lift), better and worse (intervals beside 0), after (what the people addressed in
-        measured campaigns had of the outcome afterwards), incremental (what they would not have had) with low and high
-        (campaigns taken as independent), lift with lift_low and lift_high (the same per person addressed; NaN if none
-        is measured), cost (of the measured ones), incremental_share (incremental / after).
+        campaigns, measured (with a lift), better and worse (surely, whatever number of campaigns was looked at), after
+        (what the people addressed in measured campaigns had of the outcome afterwards), incremental (what they would
+        not have had) with low and high (campaigns taken as independent), lift with lift_low and lift_high (the same
+        per person addressed; NaN if none is measured), detectable (smallest lift they could show together), cost (of
+        the measured ones), incremental_share (incremental / after).
     """
     measured = frame[frame["lift"].notna()]
+    sure = measured["p_adjusted"] <= FALSE_FINDINGS
     quantile = stats.norm.ppf((1 + confidence) / 2)
     incremental = (measured["lift"] * measured["assigned"]).sum()
     errors = (measured["lift_high"] - measured["lift_low"]) / 2 / quantile * measured["assigned"]
@@ -78,8 +81,8 @@ def sum_results(frame: pd.DataFrame, confidence: float = 0.95) -> dict[str, floa
     return {
         "campaigns": len(frame),
         "measured": len(measured),
-        "better": int((measured["lift_low"] > 0).sum()),
-        "worse": int((measured["lift_high"] < 0).sum()),
+        "better": int((sure & (measured["lift"] > 0)).sum()),
+        "worse": int((sure & (measured["lift"] < 0)).sum()),
         "after": after,
         "incremental": float(incremental),
         "low": float(incremental - reach),
@@ -87,6 +90,7 @@ def sum_results(frame: pd.DataFrame, confidence: float = 0.95) -> dict[str, floa
         "lift": float(incremental) / people,
         "lift_low": float(incremental - reach) / people,
         "lift_high": float(incremental + reach) / people,
+        "detectable": power_reach(confidence) * reach / quantile / people,
         "cost": float(measured["cost"].sum()),
         "incremental_share": float(incremental) / after if after else 0.0,
     }
@@ -112,6 +116,23 @@ def sum_by(frame: pd.DataFrame, column: str, confidence: float = 0.95) -> pd.Dat
     rows = [{column: str(name), **sum_results(part, confidence)} for name, part in frame.groupby(named)]
     summed = pd.DataFrame(rows, columns=[column, *sum_results(frame, confidence)])
     return summed.sort_values("lift", ascending=False, ignore_index=True)
+
+
+def sum_tree(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """Add up what campaigns brought by category, and by communication within each.
+
+    Returns
+    -------
+    DataFrame
+        category, communication (``all`` for the category's own row, which comes first) and the figures of
+        `sum_results`; the category with the greatest lift per person first.
+    """
+    parts = []
+    for category in sum_by(frame, "category", confidence).to_dict("records"):
+        within = frame[frame["category"].fillna("without a category") == category["category"]]
+        inner = sum_by(within, "communication", confidence).assign(category="")
+        parts += [pd.DataFrame([category | {"communication": "all"}]), inner]
+    return pd.concat(parts, ignore_index=True) if parts else sum_by(frame, "category").assign(communication="")
 
 
 def join_costs(purchases: pd.DataFrame, net: pd.DataFrame, margin: pd.DataFrame) -> pd.DataFrame:

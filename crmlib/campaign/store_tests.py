@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy import stats
 
 from crmlib.campaign.lifts import POWER
 from crmlib.engine import Engine, Step
+from crmlib.params import CampaignSettings
 
 #: Times the choice of the stores is repeated to see what chance alone does.
 PERMUTATIONS = 4_999
@@ -93,6 +94,42 @@ def measure_stores(
     sales = engine.frame("SELECT * FROM store_sales ORDER BY store_id")
     days = (ends_on - starts_on).days + 1
     return compare_stores(sales, stores, before_days, days, seed, confidence)
+
+
+def measure_store_tests(
+    engine: Engine, settings: CampaignSettings | None, as_of_date: date, seed: int, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Measure every test in stores that the params name and that is over.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `tickets`.
+    settings : CampaignSettings or None
+    as_of_date : datetime.date
+    seed : int
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        name, starts_on, ends_on, and the figures of `StoreResult`; verdict.
+    """
+    rows = []
+    for test in settings.store_tests if settings else []:
+        row: dict[str, object] = {"name": test.name, "starts_on": test.starts_on, "ends_on": test.ends_on}
+        if test.ends_on > as_of_date:
+            rows.append(row | {"verdict": "not over yet"})
+            continue
+        found = measure_stores(engine, test.stores, test.starts_on, test.ends_on, seed, confidence=confidence)
+        if found is None:
+            rows.append(row | {"verdict": "fewer than two stores on a side sold anything before"})
+            continue
+        sure = found.p_value <= 1 - confidence
+        verdict = ("sells more" if found.lift > 0 else "sells less") if sure else "no effect seen"
+        rows.append(row | asdict(found) | {"verdict": verdict})
+    names = [field.name for field in fields(StoreResult)]
+    return pd.DataFrame(rows, columns=["name", "starts_on", "ends_on", *names, "verdict"])
 
 
 def compare_stores(

@@ -286,7 +286,19 @@ def test_results_are_put_beside_what_the_campaigns_were(engine):
 
 def test_no_campaign_brings_nothing():
     empty = pd.DataFrame(
-        {name: [] for name in ("lift", "lift_low", "lift_high", "assigned", "rate_treatment", "cost", "category")}
+        {
+            name: []
+            for name in (
+                "lift",
+                "lift_low",
+                "lift_high",
+                "p_adjusted",
+                "assigned",
+                "rate_treatment",
+                "cost",
+                "category",
+            )
+        }
     )
     assert sum_results(empty)["incremental"] == 0
     assert sum_by(empty, "category").empty

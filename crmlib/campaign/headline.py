@@ -1,0 +1,62 @@
+"""What the page of past campaigns says first, and when it must not say it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from crmlib.campaign.results import sum_margin, sum_results
+from crmlib.campaign.verdicts import Verdict
+
+#: With more than this share of the campaigns withheld, no sum is told: what breaks so many may bend the others.
+MOST_WITHHELD = 0.1
+
+
+def judge_campaigns(purchases: pd.DataFrame, margin: pd.DataFrame, confidence: float = 0.95) -> Verdict:
+    """Say what campaigns brought, and what to do.
+
+    Parameters
+    ----------
+    purchases, margin : DataFrame
+        Of `summarise_results`, for these outcomes.
+    confidence : float
+
+    Returns
+    -------
+    Verdict
+        Its figures include those of `sum_results` and `sum_margin`; the sentences also name ``days`` and ``currency``.
+    """
+    figures = sum_results(purchases, confidence) | sum_margin(margin, confidence)
+    withheld = int(purchases["method"].str.startswith("withheld").sum())
+    figures |= {"withheld": withheld}
+    if withheld > MOST_WITHHELD * (figures["measured"] + withheld):
+        return Verdict(
+            "No sum is given: in {withheld} campaigns of the last {days} days the groups were not what chance makes of "
+            "them, too many for the {measured} others to be trusted.",
+            "Find out how the groups were drawn and logged, before any figure below is used.",
+            "bad",
+            figures,
+        )
+    if not figures["measured"]:
+        return Verdict(
+            "None of the {campaigns} campaigns of the last {days} days has a fair control group, so nobody knows what "
+            "they brought.",
+            "Hold back a tenth of every audience by lot from the next campaign on.",
+            "bad",
+            figures,
+        )
+    sentence = (
+        "The {measured} campaigns of the last {days} days that have a fair control group brought {incremental:,.0f} "
+        "purchases that would not have been (between {low:,.0f} and {high:,.0f}), for {cost:,.0f} {currency}. That is "
+        "{incremental_share:.0%} of what the people addressed bought afterwards; the rest would have come anyway."
+    )
+    if figures["settled"]:
+        sentence += (
+            " Net of discounts and of what was only pulled forward, they brought {margin:,.0f} {currency} of margin "
+            "(between {margin_low:,.0f} and {margin_high:,.0f})."
+        )
+    action = (
+        "Repeat the {better} that surely brought purchases, stop the {worse} that surely cost some, and give the "
+        "others larger groups or an end."
+    )
+    tone = "good" if figures["low"] > 0 else "bad" if figures["high"] < 0 else "attention"
+    return Verdict(sentence, action, tone, figures)
