@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from crmlib.behaviour.purchases import PURCHASE_DAYS
+from crmlib.behaviour.purchases import BUYER_TICKETS, PURCHASE_DAYS
 from crmlib.campaign.comparison import HIGH, LOW
 from crmlib.campaign.simulation import NO_CONTACT, Simulation
 from crmlib.engine import Engine, Step
@@ -111,7 +111,7 @@ def score_promises(engine: Engine, base: str | None, as_of_date: date, timezone:
     Parameters
     ----------
     engine : Engine
-        Holds ``buyer_tickets`` and `sends`.
+        Holds `tickets`, `identities` and `sends`.
     base : str or None
         The base run's `forecast_ledger`.
     as_of_date : datetime.date
@@ -126,6 +126,7 @@ def score_promises(engine: Engine, base: str | None, as_of_date: date, timezone:
     """
     if base is None:
         return pd.DataFrame(columns=COLUMNS)
+    engine.run(BUYER_TICKETS, as_of_date=as_of_date)
     engine.run(PURCHASE_DAYS)
     engine.view("open_promises", f"SELECT * FROM {base} WHERE room = '{ROOM}' AND happened IS NULL")
     engine.run(WHAT_CAME, as_of_date=as_of_date, timezone=timezone, in_force=IN_FORCE)
@@ -141,6 +142,24 @@ def score_promises(engine: Engine, base: str | None, as_of_date: date, timezone:
         """,
         in_force=IN_FORCE,
     )
+
+
+def carry_on(engine: Engine, base: str | None, simulation: Simulation, as_of_date: date, timezone: str) -> pd.DataFrame:
+    """Carry the ledger on: what stood in the base's, with what came of it, and what the plans promise now.
+
+    Parameters
+    ----------
+    engine, base, as_of_date, timezone
+        As for `score_promises`.
+    simulation : Simulation
+        The plan in force first.
+
+    Returns
+    -------
+    DataFrame
+        This room's rows of `forecast_ledger`.
+    """
+    return keep_promises(score_promises(engine, base, as_of_date, timezone), promise_plans(simulation, as_of_date))
 
 
 def keep_promises(scored: pd.DataFrame, promised: pd.DataFrame) -> pd.DataFrame:
