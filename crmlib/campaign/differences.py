@@ -26,6 +26,7 @@ BEFORE_AND_AFTER = Step(
         FROM campaign_customers
         GROUP BY campaign_id
         HAVING bool_and(arm = 'treatment') AND CAST(min(eligible_at) AS DATE) <= $judged_until
+            AND CAST(min(eligible_at) AS DATE) >= (SELECT min(bought_on) FROM buyer_tickets) + CAST($days AS INTEGER)
     ),
     sums AS (
         SELECT c.campaign_id, t.customer_id,
@@ -68,7 +69,7 @@ def compare_without_control(
     engine : Engine
         Holds ``campaign_customers`` and ``buyer_tickets``.
     as_of_date : datetime.date
-        Campaigns whose days after are not over by then are left out.
+        Campaigns whose days after are not over by then are left out, as are those whose days before are not on record.
     days : int
         Days before the campaign's first day, and from it on.
     confidence : float

@@ -24,6 +24,8 @@ def judge_campaigns(purchases: pd.DataFrame, margin: pd.DataFrame, confidence: f
     -------
     Verdict
         Its figures include those of `sum_results` and `sum_margin`; the sentences also name ``days`` and ``currency``.
+        It is good where the margin surely was more than the cost; where no margin is known, where there surely were
+        purchases that would not have been.
     """
     figures = sum_results(purchases, confidence) | sum_margin(margin, confidence)
     withheld = int(purchases["method"].str.startswith("withheld").sum())
@@ -51,12 +53,17 @@ def judge_campaigns(purchases: pd.DataFrame, margin: pd.DataFrame, confidence: f
     )
     if figures["settled"]:
         sentence += (
-            " Net of discounts and of what was only pulled forward, they brought {margin:,.0f} {currency} of margin "
-            "(between {margin_low:,.0f} and {margin_high:,.0f})."
+            " Net of discounts and of what was only pulled forward, that was {margin:,.0f} {currency} of margin (between "
+            "{margin_low:,.0f} and {margin_high:,.0f}), against the {margin_cost:,.0f} these cost."
         )
     action = (
         "Repeat the {better} that surely brought purchases, stop the {worse} that surely cost some, and give the "
         "others larger groups or an end."
     )
-    tone = "good" if figures["low"] > 0 else "bad" if figures["high"] < 0 else "attention"
+    low, high, cost = (
+        (figures["margin_low"], figures["margin_high"], figures["margin_cost"])
+        if figures["settled"]
+        else (figures["low"], figures["high"], 0.0)
+    )
+    tone = "good" if low > cost else "bad" if high < cost else "attention"
     return Verdict(sentence, action, tone, figures)

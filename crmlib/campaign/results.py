@@ -125,14 +125,18 @@ def sum_tree(frame: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     -------
     DataFrame
         category, communication (``all`` for the category's own row, which comes first) and the figures of
-        `sum_results`; the category with the greatest lift per person first.
+        `sum_results`, empty where nothing was measured; the category with the greatest lift per person first.
     """
     parts = []
     for category in sum_by(frame, "category", confidence).to_dict("records"):
         within = frame[frame["category"].fillna("without a category") == category["category"]]
         inner = sum_by(within, "communication", confidence).assign(category="")
         parts += [pd.DataFrame([category | {"communication": "all"}]), inner]
-    return pd.concat(parts, ignore_index=True) if parts else sum_by(frame, "category").assign(communication="")
+    if not parts:
+        return sum_by(frame, "category").assign(communication="")
+    tree = pd.concat(parts, ignore_index=True)
+    unknown = ["incremental", "low", "high", "cost"]
+    return tree.assign(**{name: tree[name].where(tree["measured"] > 0) for name in unknown})
 
 
 def join_costs(purchases: pd.DataFrame, net: pd.DataFrame, margin: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from crmlib.demo.mailing import write_campaigns
 from crmlib.demo.outputs import OFFICE_DIALECT, Outputs, open_outputs
 from crmlib.demo.people import make_people
 from crmlib.demo.piece import make_piece
+from crmlib.demo.reports import write_reports
 from crmlib.demo.season import Season
 from crmlib.demo.story import tell_story
 from crmlib.errors import InputError
@@ -99,7 +100,7 @@ def write_retailer(
     summary = DemoSummary(directory, people)
     with ExitStack() as stack:
         outputs = open_outputs(directory, season, as_of_date, len(campaigns), stack)
-        _write_master_data(outputs, campaigns, season, seed)
+        _write_master_data(outputs, campaigns, season, seed, people)
         for first in range(0, people, PIECE):
             count = min(PIECE, people - first)
             piece = make_piece(seed, make_people(seed, first, count, people, as_of_date), season, as_of_date)
@@ -129,7 +130,7 @@ def _make_room(directory: Path, made_with: dict[str, int | str]) -> None:
     marker.write_text(json.dumps(made_with, indent=2) + "\n", encoding="utf-8")
 
 
-def _write_master_data(outputs: Outputs, campaigns: list[Campaign], season: Season, seed: int) -> None:
+def _write_master_data(outputs: Outputs, campaigns: list[Campaign], season: Season, seed: int, people: int) -> None:
     """What does not depend on the people: products, stores, postcodes, campaigns, and the suppliers' contacts."""
     day, data = f"{outputs.as_of_date:%Y%m%d}", outputs.folder / "data"
     contacts, about_contacts = suppliers.write_contacts(seed)
@@ -141,6 +142,7 @@ def _write_master_data(outputs: Outputs, campaigns: list[Campaign], season: Seas
         (f"mailing/campanas_{day}.csv", write_campaigns(campaigns, season), OFFICE_DIALECT),
         ("geo/postcodes.csv", postcodes.write_postcodes(), {}),
         ("contacts/contacts.csv", contacts, {}),
+        (f"mailchimp/campaigns_{day}.csv", write_reports(seed, people, outputs.as_of_date), {}),
     ):
         with CsvFile(data / name, **dialect) as file:
             file.write(columns)

@@ -219,6 +219,8 @@ def test_the_headline_is_stopped_where_too_many_groups_are_not_what_chance_makes
     fair = pd.DataFrame([measured()] * 20 + [unfair])
     told_fair = judge_campaigns(fair, fair)
     assert told_fair.tone == "good"
+    assert judge_campaigns(fair, fair.assign(cost=1_000.0)).tone == "bad", "they cost more than they brought"
+    assert judge_campaigns(fair, fair.assign(cost=300.0)).tone == "attention"
     assert "brought {incremental" in told_fair.sentence
     assert told_fair.figures["withheld"] == 1
     assert told_fair.figures["margin"] == pytest.approx(21 * 300)

@@ -14,6 +14,7 @@ from stdnum import ean
 from stdnum.es import dni, nie
 
 from crmlib.demo import retailer as room
+from crmlib.demo.reports import HEADINGS as REPORTS
 from crmlib.demo.retailer import DemoSummary, write_retailer
 from crmlib.errors import InputError
 from tests.demo.conftest import AS_OF_DATE
@@ -132,6 +133,7 @@ def hash_files(directory: Path) -> dict[str, str]:
         ("contacts/contacts.csv", "utf-8", GOOGLE),
         ("mailing/campanas_20261101.csv", "cp1252", "CAMPANA;NOMBRE;CATEGORIA;CANAL;INICIO;FIN;COSTE;GRUPO_CONTROL"),
         ("service/casos_20261101.csv", "cp1252", "CASO;SISTEMA;CLIENTE;APERTURA;CIERRE;MOTIVO;ESTADO"),
+        ("mailchimp/campaigns_20261101.csv", "utf-8", REPORTS),
         ("geo/postcodes.csv", "utf-8", "postcode,municipality,island,province,latitude,longitude"),
     ],
 )
