@@ -53,8 +53,8 @@ def judge_campaigns(purchases: pd.DataFrame, margin: pd.DataFrame, confidence: f
     )
     if figures["settled"]:
         sentence += (
-            " Net of discounts and of what was only pulled forward, that was {margin:,.0f} {currency} of margin (between "
-            "{margin_low:,.0f} and {margin_high:,.0f}), against the {margin_cost:,.0f} these cost."
+            " Net of discounts and of what was only pulled forward, that was {margin:,.0f} {currency} of margin "
+            "(between {margin_low:,.0f} and {margin_high:,.0f}), against the {margin_cost:,.0f} these cost."
         )
     action = (
         "Repeat the {better} that surely brought purchases, stop the {worse} that surely cost some, and give the "
