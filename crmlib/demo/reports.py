@@ -22,7 +22,7 @@ HEADINGS = (
     "Total Clicks,Unsubscribes,Abuse Complaints,Times Liked on Facebook,Folder Id,Unique Id,Total Orders,"
     "Total Gross Sales,Total Revenue"
 )
-NAMES = ("Ofertas de la semana", "Novedades", "Productos de temporada")
+NAMES = ("Ofertas de la semana", "Novedades", "Productos de aquí")
 
 
 def write_reports(seed: int, people: int, as_of_date: date) -> Columns:
