@@ -64,11 +64,14 @@ class PurchaseModel:
         )
         return expected
 
-    def _scaled(self, histories: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+    def _scaled(self, histories: pd.DataFrame) -> tuple[Floats, ...]:
         frequency = histories["frequency"].to_numpy(float)
         recency = histories["recency"].to_numpy(float) / self.days_per_unit
         age = histories["T"].to_numpy(float) / self.days_per_unit
-        return frequency, recency, age
+        if not getattr(self.fitter, "reads_gaps", False):
+            return frequency, recency, age
+        log_gaps = histories["sum_log_itt"].fillna(0.0).to_numpy(float)
+        return frequency, recency, age, log_gaps - frequency * np.log(self.days_per_unit)
 
 
 def group_histories(histories: pd.DataFrame, days_per_group: int | None = None) -> pd.DataFrame:
