@@ -1,43 +1,41 @@
 """Honest backtests: at past origins, with what was known then, against what came.
 
-Origins lie one longest horizon apart, so that no two holdout periods overlap. Each origin is judged with
-calibrations and cut-offs learnt at the one before it; the model that is used is the one with the lowest mean
-Poisson deviance on all origins but the last, which is kept for the judgement.
+Judged origins lie one longest horizon apart, so that no two holdout periods overlap. Every model learns only from
+what had come by the origin. Which model is used, for counts and for chances, is decided on the origins before
+the last by the rule of `choose_models`; the last is scored once, with that choice already made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pandas as pd
-from scipy.special import xlogy
-from scipy.stats import rankdata
 
-from crmlib.behaviour.churn import (
-    CANDIDATES,
-    HIATUS_RULE,
-    CalibratedModel,
-    Calibration,
-    calibrate,
-    train_candidate,
-    train_hiatus_rule,
-)
-from crmlib.behaviour.histories import PurchaseModel
+from crmlib.behaviour.btyd import BTYD_MODELS
+from crmlib.behaviour.forecasts import BLEND, MIXTURE, MODELS, RHYTHM, Forecaster
 from crmlib.behaviour.integrals import Floats
-from crmlib.behaviour.purchases import summarise_calibration_and_holdout
-from crmlib.engine import Engine
+from crmlib.behaviour.origins import Sample, find_origins
+from crmlib.behaviour.scoring import (
+    bound_calibration_error,
+    compare_losses,
+    log_losses,
+    place_next_purchases,
+    score_counts,
+    score_probabilities,
+)
 from crmlib.errors import NothingToDo
 
-MIN_CUSTOMERS = 100
+#: What is used where no earlier origin can tell which model is better.
+DEFAULT_COUNTS, DEFAULT_CHANCES = BLEND, MIXTURE
+_DIFFERENCES = [f"{metric}_difference_{end}" for metric in ("mae", "rmse", "log_loss") for end in ("low", "high")]
 #: Columns of table `backtest`.
 SCORES = (
-    *("model", "origin", "horizon", "segment", "mae", "rmse", "bias", "poisson_deviance"),
-    *("log_loss", "auc", "ece", "coverage", "n"),
+    *("model", "origin", "horizon", "segment", "used_for", "mae", "rmse", "bias", "poisson_deviance"),
+    *("log_loss", "auc", "ece", "ece_bound", "coverage", "n", *_DIFFERENCES),
 )
-_FLOOR = 1e-3  # least count a forecast is held to in the Poisson deviance
 
 
 @dataclass(frozen=True)
@@ -48,209 +46,213 @@ class Backtest:
     ----------
     scores : DataFrame
         A row per model, origin, horizon and segment: the columns of table `backtest`.
-    model : str
-        The model chosen on the origins before the last.
-    calibrations : mapping of str to mapping of int to Calibration
-        Model -> horizon -> its calibration, learnt at the last origin: for use now, not for judging.
+    counts_model, chances_model : str
+        The models chosen on the origins before the last.
     judged : DataFrame
-        The last origin's customers: what was known, p_buy_<days>d as it was forecast then, expected_purchases,
-        and what came. Empty without origins.
+        The last origin's customers: what was known, p_buy_<days>d and expected_purchases_<days>d as they were
+        forecast then by the chosen models, and what came. Empty without origins.
+    forecaster : Forecaster
+        For today's forecast.
     """
 
     scores: pd.DataFrame
-    model: str
-    calibrations: Mapping[str, Mapping[int, Calibration]]
+    counts_model: str
+    chances_model: str
     judged: pd.DataFrame = field(repr=False)
-
-
-def find_origins(first_date: date, as_of_date: date, horizon_days: int, count: int) -> list[date]:
-    """The last `count` origins, a horizon apart, that have at least as long a history as a horizon; oldest first."""
-    origins = [as_of_date - timedelta(days=horizon_days * back) for back in range(count, 0, -1)]
-    return [origin for origin in origins if (origin - first_date).days >= horizon_days]
-
-
-def summarise_origins(engine: Engine, origins: Sequence[date], horizon_days: int) -> dict[date, pd.DataFrame]:
-    """Calibration and holdout at each origin that has enough customers (see `summarise_calibration_and_holdout`)."""
-    found = {
-        origin: summarise_calibration_and_holdout(engine, origin, origin + timedelta(days=horizon_days))
-        for origin in origins
-    }
-    return {origin: frame for origin, frame in found.items() if len(frame) >= MIN_CUSTOMERS}
+    forecaster: Forecaster = field(repr=False)
 
 
 def backtest_models(
-    frames: Mapping[date, pd.DataFrame], horizons_days: Sequence[int], days_per_unit: float, seed: int
+    samples: Sequence[Sample],
+    first_date: date,
+    as_of_date: date,
+    horizons_days: Sequence[int],
+    count: int,
+    days_per_unit: float,
+    seed: int,
 ) -> Backtest:
-    """Judge every candidate and the plain rule at each origin, and choose a model.
+    """Judge every model at each origin, choose those that are used, and judge them at the last.
 
     Parameters
     ----------
-    frames : mapping of date to DataFrame
-        What `summarise_origins` returns.
+    samples : sequence of Sample
+        What `collect_samples` returns for the same dates and horizons.
+    first_date, as_of_date : date
+        Of the first purchase, and of today.
     horizons_days : sequence of int
-        Ascending; counts are judged at the longest.
+        Ascending.
+    count : int
+        Origins to judge.
     days_per_unit : float
         Unit in which models are trained.
     seed : int
-        Of the randomised coverage.
+        Of the trees, of the randomised coverage and of the bootstrap.
 
     Returns
     -------
     Backtest
     """
-    scores: list[dict[str, object]] = []
-    trained: dict[str, list[tuple[PurchaseModel, pd.DataFrame]]] = {name: [] for name in CANDIDATES}
-    forecasts: dict[str, pd.DataFrame] = {}
-    before: pd.DataFrame | None = None
-    for origin, frame in sorted(frames.items()):
-        forecasts = {}
-        for name in CANDIDATES:
-            try:
-                model = train_candidate(name, frame, days_per_unit)
-            except NothingToDo:
-                continue
-            calibrated = CalibratedModel(model, calibrate(trained[name], horizons_days))
-            forecasts[name] = _forecast(calibrated, frame, seed)
-            trained[name].append((model, frame))
-        if before is not None:
-            forecasts[HIATUS_RULE] = _forecast_by_rule(before, frame, horizons_days)
-        before = frame
-        scores += [
-            {"model": name, "origin": origin, **row}
-            for name, forecast in forecasts.items()
-            for row in _score(forecast, frame, horizons_days)
-        ]
-    table = pd.DataFrame(scores, columns=SCORES)
-    chosen = _choose(table, max(horizons_days), max(frames, default=None))
-    judged = sorted(frames.items())[-1][1].join(forecasts[chosen]) if chosen in forecasts else pd.DataFrame()
-    calibrations = {name: calibrate(origins, horizons_days) for name, origins in trained.items()}
-    return Backtest(table, chosen, calibrations, judged)
+    longest = max(horizons_days)
+    forecaster = Forecaster(samples, horizons_days, days_per_unit, seed)
+    origins = find_origins(first_date, as_of_date, longest, count)
+    judged = [sample for sample in samples if sample.origin in origins and sample.horizon_days == longest]
+    rows: list[dict[str, object]] = []
+    made: dict[str, pd.DataFrame] = {}
+    for sample in judged:
+        made = _ask_all(forecaster, sample)
+        for name, forecast in made.items():
+            places = _place(forecaster, name, sample, longest, seed)
+            rows += [
+                {"model": name, "origin": sample.origin, **row}
+                for row in _score(forecast, places, sample, horizons_days)
+            ]
+    scores = pd.DataFrame(rows, columns=SCORES)
+    last = judged[-1] if judged else None
+    counts_model, chances_model = choose_models(scores, longest, last.origin if last else None)
+    if last is None:
+        return Backtest(scores, counts_model, chances_model, pd.DataFrame(), forecaster)
+    counts_model, chances_model = (_or_any(name, made) for name in (counts_model, chances_model))
+    used = _join(made[chances_model], made[counts_model])
+    scores = _note_use(scores, last, longest, counts_model, chances_model)
+    scores = _note_differences(scores, made, used, last, longest, seed)
+    chances = used[f"p_buy_{longest}d"].to_numpy(float)
+    mine = (scores["origin"] == last.origin) & (scores["horizon"] == longest) & (scores["segment"] == "all")
+    scores.loc[mine & (scores["model"] == chances_model), "ece_bound"] = bound_calibration_error(chances, seed)
+    return Backtest(scores, counts_model, chances_model, last.frame.join(used), forecaster)
 
 
-def train_chosen(backtest: Backtest, summary: pd.DataFrame, days_per_unit: float) -> CalibratedModel:
-    """Train the chosen model on everything known; another candidate where it finds no optimum today.
+def choose_models(scores: pd.DataFrame, horizon_days: int, last: date | None) -> tuple[str, str]:
+    """The models that are used for counts and for chances.
+
+    For counts, the one with the lowest sum of the logarithms of MAE, RMSE and Poisson deviance (a model must not buy
+    one with another); for chances, the one with the lowest log-loss: means over the two origins before the last, of
+    the models judged at the later one; the earlier one counts if it judges them all. the defaults where there is none.
+    """
+    seen = scores[(scores["segment"] == "all") & (scores["horizon"] == horizon_days) & (scores["origin"] != last)]
+    if seen.empty:
+        return DEFAULT_COUNTS, DEFAULT_CHANCES
+    latest = sorted(set(seen["origin"]), reverse=True)[:2]
+    later, *earlier = [seen[seen["origin"] == origin] for origin in latest]
+    counted_in = [later, *(part for part in earlier if set(later["model"]) <= set(part["model"]))]
+    judged = pd.concat(counted_in).groupby("model")[["mae", "rmse", "poisson_deviance", "log_loss"]].mean()
+    judged = judged.loc[later["model"]]
+    counted = np.log(judged[["mae", "rmse", "poisson_deviance"]]).sum(axis=1)
+    return str(counted.idxmin()), str(judged["log_loss"].idxmin())
+
+
+def forecast_today(backtest: Backtest, now: Sample) -> pd.DataFrame:
+    """Today's chances and counts by the chosen models; by another where the chosen one finds no optimum today.
 
     Parameters
     ----------
     backtest : Backtest
-    summary : DataFrame
-        Table `purchase_summary`.
-    days_per_unit : float
+    now : Sample
+        Origin today; `frame` with the histories and features of every customer.
+
+    Returns
+    -------
+    DataFrame
+        p_buy_<days>d, expected_purchases_<days>d, counts_model, chances_model, on the index of the frame.
 
     Raises
     ------
     NothingToDo
-        If no candidate can be fitted.
+        If no model can be fitted.
     """
-    for name in sorted(CANDIDATES, key=lambda candidate: candidate != backtest.model):
+    chances, chances_model = _first_of(backtest.forecaster, backtest.chances_model, now)
+    counts, counts_model = _first_of(backtest.forecaster, backtest.counts_model, now)
+    return _join(chances, counts).assign(counts_model=counts_model, chances_model=chances_model)
+
+
+def _first_of(forecaster: Forecaster, wanted: str, now: Sample) -> tuple[pd.DataFrame, str]:
+    told: NothingToDo | None = None
+    for name in dict.fromkeys((wanted, MIXTURE, RHYTHM, *BTYD_MODELS)):
         try:
-            return CalibratedModel(train_candidate(name, summary, days_per_unit), backtest.calibrations[name])
+            return forecaster.forecast(name, now), name
         except NothingToDo as error:
-            last = error
-    raise last
+            told = told or error
+    assert told is not None
+    raise told
 
 
-def score_probabilities(p: Floats, bought: Floats) -> dict[str, float]:
-    """Log-loss, AUC and expected calibration error (ten equal-count bins) of probabilities.
-
-    AUC is nan where all bought or none did.
-    """
-    held = np.clip(p, 1e-6, 1 - 1e-6)
-    ranks = rankdata(p)
-    buyers, others = bought.sum(), (1 - bought).sum()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        auc = (ranks[bought > 0].sum() - buyers * (buyers + 1) / 2) / (buyers * others)
-    bins = np.array_split(np.argsort(p, kind="stable"), 10)
-    gaps = [abs(p[rows].mean() - bought[rows].mean()) * len(rows) for rows in bins if len(rows)]
-    return {
-        "log_loss": float(-(bought * np.log(held) + (1 - bought) * np.log(1 - held)).mean()),
-        "auc": float(auc),
-        "ece": float(sum(gaps) / len(p)),
-    }
+def _ask_all(forecaster: Forecaster, sample: Sample) -> dict[str, pd.DataFrame]:
+    made = {}
+    for name in MODELS:
+        try:
+            made[name] = forecaster.forecast(name, sample)
+        except NothingToDo:  # said of the model by its absence from the table
+            continue
+    return made
 
 
-def score_counts(expected: Floats, purchases: Floats) -> dict[str, float]:
-    """MAE, RMSE, bias (forecast less actual) and mean Poisson deviance of expected counts."""
-    error, held = expected - purchases, np.maximum(expected, _FLOOR)
-    deviance = 2 * (xlogy(purchases, purchases) - xlogy(purchases, held) - (purchases - held))
-    return {
-        "mae": float(np.abs(error).mean()),
-        "rmse": float(np.sqrt((error**2).mean())),
-        "bias": float(error.mean()),
-        "poisson_deviance": float(deviance.mean()),
-    }
+def _place(forecaster: Forecaster, name: str, sample: Sample, longest: int, seed: int) -> Floats | None:
+    if name not in (*BTYD_MODELS, RHYTHM, MIXTURE):
+        return None
+    return place_next_purchases(forecaster.model(name, sample), sample.frame, sample.days(longest), seed)
 
 
-def place_next_purchases(model: PurchaseModel, frame: pd.DataFrame, horizon_days: int, seed: int) -> Floats:
-    """Where each next purchase fell in its forecast distribution: uniform on 0–1 if that is right.
-
-    Randomised within the day of the purchase; who did not return falls anywhere after the horizon.
-
-    References
-    ----------
-    Czado, Gneiting, Held (2009), Predictive Model Assessment for Count Data, Biometrics 65, eq. 1.
-    """
-    random = np.random.default_rng(seed)
-    came = frame["next_purchase_days"].to_numpy(float)
-    came = np.where(came <= horizon_days, came, np.nan)
-    before = model.p_buy(frame, np.where(np.isnan(came), horizon_days, came - 1))
-    until = np.where(np.isnan(came), 1.0, model.p_buy(frame, np.where(np.isnan(came), horizon_days, came)))
-    return before + (until - before) * random.random(len(frame))
-
-
-def group_calibration(p: pd.Series, bought: pd.Series, groups: int = 10) -> pd.DataFrame:
-    """Mean forecast and actual share in groups of equal size: columns forecast, actual, customers."""
-    group = (rankdata(p, method="ordinal") - 1) * groups // max(len(p), 1)
-    cases = pd.DataFrame({"group": group, "forecast": p.to_numpy(float), "actual": bought.to_numpy(float)})
-    return (
-        cases.groupby("group")
-        .agg(forecast=("forecast", "mean"), actual=("actual", "mean"), customers=("actual", "size"))
-        .reset_index(drop=True)
-    )
-
-
-def _forecast(model: CalibratedModel, frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    longest = max(model.calibrations)
-    forecast = pd.DataFrame({f"p_buy_{days}d": p for days, p in model.p_buy(frame).items()}, index=frame.index)
-    forecast["expected_purchases"] = model.expected_purchases(frame)[longest]
-    forecast["place"] = place_next_purchases(model.model, frame, longest, seed)
-    return forecast
-
-
-def _forecast_by_rule(before: pd.DataFrame, frame: pd.DataFrame, horizons_days: Sequence[int]) -> pd.DataFrame:
-    forecast = pd.DataFrame(index=frame.index)
-    for days in horizons_days:
-        rule = train_hiatus_rule(before, before["next_purchase_days"].le(days))
-        forecast[f"p_buy_{days}d"] = rule.p_buy(frame)
-        forecast["expected_purchases"] = rule.expected_purchases(frame, days)
-    return forecast
-
-
-def _score(forecast: pd.DataFrame, frame: pd.DataFrame, horizons_days: Sequence[int]) -> list[dict[str, object]]:
+def _score(
+    forecast: pd.DataFrame, places: Floats | None, sample: Sample, horizons_days: Sequence[int]
+) -> list[dict[str, object]]:
+    frame = sample.frame
     repeated = frame["frequency"].to_numpy() > 0
     segments = {"all": np.full(len(frame), True), "one purchase day": ~repeated, "repeat buyers": repeated}
     rows: list[dict[str, object]] = []
     for segment, chosen in segments.items():
         if not chosen.any():
             continue
-        known, made = frame[chosen], forecast[chosen]
         for days in horizons_days:
-            bought = known["next_purchase_days"].le(days).to_numpy().astype(float)
+            purchases = frame[f"purchases_{sample.days(days)}d"].to_numpy(float)[chosen]
             row: dict[str, object] = {"horizon": days, "segment": segment, "n": int(chosen.sum())}
-            row |= score_probabilities(made[f"p_buy_{days}d"].to_numpy(float), bought)
-            if days == max(horizons_days):
-                purchases = known["holdout_purchases"].to_numpy(float)
-                row |= score_counts(made["expected_purchases"].to_numpy(float), purchases)
-                row["coverage"] = float(made["place"].between(0.1, 0.9).mean()) if "place" in made else np.nan
+            row |= score_probabilities(forecast[f"p_buy_{days}d"].to_numpy(float)[chosen], (purchases > 0) * 1.0)
+            row |= score_counts(forecast[f"expected_purchases_{days}d"].to_numpy(float)[chosen], purchases)
+            if days == max(horizons_days) and places is not None:
+                row["coverage"] = float(((places >= 0.1) & (places <= 0.9))[chosen].mean())
             rows.append(row)
     return rows
 
 
-def _choose(scores: pd.DataFrame, horizon_days: int, last: date | None) -> str:
-    if scores.empty:
-        return next(iter(CANDIDATES))
-    seen = scores[(scores["segment"] == "all") & (scores["horizon"] == horizon_days) & scores["model"].isin(CANDIDATES)]
-    before = seen[seen["origin"] != last]
-    if before.empty:
-        return next(iter(CANDIDATES))
-    return str(before.groupby("model")["poisson_deviance"].mean().idxmin())
+def _or_any(name: str, made: dict[str, pd.DataFrame]) -> str:
+    """The model, or the first that could be fitted at the last origin."""
+    return name if name in made else next(iter(made))
+
+
+def _join(chances: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """Chances of one model, counts of another: never fewer than the chance of one."""
+    joined = chances.filter(like="p_buy_").copy()
+    for name in joined.columns:
+        counted = name.replace("p_buy_", "expected_purchases_")
+        joined[counted] = np.maximum(counts[counted], joined[name])
+    return joined
+
+
+def _note_use(scores: pd.DataFrame, last: Sample, longest: int, counts_model: str, chances_model: str) -> pd.DataFrame:
+    purposes = {
+        name: " and ".join(
+            purpose for purpose, chosen in (("counts", counts_model), ("chances", chances_model)) if chosen == name
+        )
+        for name in (counts_model, chances_model)
+    }
+    judged_last = scores["origin"] == last.origin
+    return scores.assign(used_for=scores["model"].map(purposes).where(judged_last))
+
+
+def _note_differences(
+    scores: pd.DataFrame, made: dict[str, pd.DataFrame], used: pd.DataFrame, last: Sample, longest: int, seed: int
+) -> pd.DataFrame:
+    purchases = last.frame[f"purchases_{longest}d"].to_numpy(float)
+
+    def lose(forecast: pd.DataFrame) -> dict[str, Floats]:
+        error = forecast[f"expected_purchases_{longest}d"].to_numpy(float) - purchases
+        chances = forecast[f"p_buy_{longest}d"].to_numpy(float)
+        return {
+            "mae": np.abs(error),
+            "rmse": error**2,
+            "log_loss": log_losses(chances, (purchases > 0).astype("float64")),
+        }
+
+    compared = compare_losses(lose(used), {name: lose(forecast) for name, forecast in made.items()}, seed)
+    compared = compared.assign(origin=last.origin, horizon=longest, segment="all")
+    return scores.drop(columns=_DIFFERENCES).merge(
+        compared, on=["model", "origin", "horizon", "segment"], how="left", validate="many_to_one"
+    )[list(SCORES)]

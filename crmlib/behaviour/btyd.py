@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.optimize import minimize
 from scipy.special import expit, gammaln, hyp2f1
 
 from crmlib.behaviour.histories import PurchaseModel
@@ -182,20 +183,28 @@ class ParetoNbd(FitterBase, ParetoNBDFitter):  # type: ignore[misc]  # lifetimes
     Fader, Hardie (2005), A Note on Deriving the Pareto/NBD Model, eq. 17, 32, 41.
     """
 
-    def fit(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, **kwargs: Any) -> ParetoNbd:
-        """Fit from lifetimes' own start without its random part; standard errors by a numeric Hessian."""
-        super().fit(frequency, recency, T, initial_params=np.ones(4), **kwargs)
-        data, weights = self.data, self.data["weights"]
-        histories = (data["frequency"], data["recency"], data["T"])
+    def fit(
+        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, weights: ArrayLike | None = None
+    ) -> ParetoNbd:
+        """Fit by maximum likelihood over the logarithms; standard errors by a numeric Hessian.
 
-        def mean_nll(log_params: Floats) -> float:
-            return -float((weights * self._conditional_log_likelihood(np.exp(log_params), *histories)).sum()) / float(
-                weights.sum()
+        lifetimes' own search starts at random and takes the simplex's long way; a gradient gives the same optimum.
+        """
+        x, t_x, age = _arrays(frequency, recency, T)
+        w = np.ones_like(x) if weights is None else np.asarray(weights, float)
+        scale = float((w * x).sum() / (w * t_x).sum())
+
+        def mean_nll(at: Floats) -> float:
+            return -float(
+                (w * self._conditional_log_likelihood(np.exp(at), x, t_x * scale, age * scale)).sum() / w.sum()
             )
 
-        at = np.log(self.params_.to_numpy(float))
-        self.log_likelihood_ = -float(weights.sum()) * mean_nll(at)
-        self._hessian_ = numeric_hessian(mean_nll, at)
+        found = minimize(mean_nll, np.zeros(4), method="L-BFGS-B", bounds=[(-_LOG_BOUND, _LOG_BOUND)] * 4)
+        self.data = pd.DataFrame({"frequency": x, "recency": t_x, "T": age, "weights": w})
+        self.params_ = pd.Series(np.exp(found.x), index=["r", "alpha", "s", "beta"])
+        self.params_[["alpha", "beta"]] /= scale
+        self.log_likelihood_ = float(-w.sum() * found.fun + (w * x).sum() * np.log(scale))
+        self._hessian_ = numeric_hessian(mean_nll, found.x)
         self._note_errors()
         return self
 
@@ -207,15 +216,6 @@ class ParetoNbd(FitterBase, ParetoNBDFitter):  # type: ignore[misc]  # lifetimes
         left: Floats = np.log(s) + log_integral(r + x, alpha, s + 1, beta, t_x, age)
         each: Floats = scale + np.logaddexp(-(r + x) * np.log(alpha + age) - s * np.log(beta + age), left)
         return each
-
-    @staticmethod
-    def _negative_log_likelihood(
-        params: Any, freq: ArrayLike, rec: ArrayLike, T: ArrayLike, weights: Any, penalizer_coef: float
-    ) -> float:
-        if np.any(np.asarray(params) <= 0.0):
-            return np.inf
-        each = ParetoNbd._conditional_log_likelihood(params, freq, rec, T)
-        return float(-(weights * each).sum() / weights.mean() + penalizer_coef * np.sum(np.square(params)))
 
     def conditional_probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """P(alive | frequency, recency, T)."""

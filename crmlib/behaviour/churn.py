@@ -7,7 +7,7 @@ last purchase and the number of purchases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
-from crmlib.behaviour.btyd import train_btyd
-from crmlib.behaviour.histories import PurchaseModel, group_histories
+from crmlib.behaviour.histories import PurchaseModel
 from crmlib.behaviour.integrals import Floats
-from crmlib.behaviour.rhythm import train_rhythm
-
-#: Models that compete, by name, each trained on grouped histories and days per unit.
-CANDIDATES: Mapping[str, Callable[[pd.DataFrame, float], PurchaseModel]] = {
-    "mbg_nbd": lambda grouped, days_per_unit: train_btyd(grouped, "mbg_nbd", days_per_unit),
-    "mbg_cnbd_k": lambda grouped, days_per_unit: train_rhythm(grouped, days_per_unit),
-}
 
 HIATUS_RULE = "hiatus_rule"
 _MIN_CASES = 25  # of buyers and of others, under which nothing is calibrated
@@ -139,40 +131,19 @@ class CalibratedModel:
             found[days] = least
         return found
 
-    def expected_purchases(self, histories: pd.DataFrame) -> dict[int, Floats]:
-        """Expected purchase days within each horizon, never fewer than the chance of one."""
-        chances = self.p_buy(histories)
-        return {days: np.maximum(self.model.expected_purchases(histories, days), p) for days, p in chances.items()}
 
-
-def train_candidate(name: str, histories: pd.DataFrame, days_per_unit: float) -> PurchaseModel:
-    """Train one of `CANDIDATES` on customers' histories (frequency, recency, T, sum_log_itt in days)."""
-    return CANDIDATES[name](group_histories(histories), days_per_unit)
-
-
-def calibrate(
-    origins: Sequence[tuple[PurchaseModel, pd.DataFrame]], horizons_days: Sequence[int]
-) -> dict[int, Calibration]:
-    """Learn the calibration of each horizon at the latest of the origins whose future is known.
+def calibrate(model: PurchaseModel, frame: pd.DataFrame, days: int) -> Calibration:
+    """Learn the calibration of a model's chances within so many days at an origin whose future is known.
 
     Parameters
     ----------
-    origins : sequence of (PurchaseModel, DataFrame)
-        The model as trained at an origin, and what `summarise_calibration_and_holdout` gives for it;
-        oldest first. Without any, nothing is changed.
-    horizons_days : sequence of int
-
-    Returns
-    -------
-    dict of int to Calibration
+    model : PurchaseModel
+        As trained at the origin.
+    frame : DataFrame
+        What `summarise_calibration_and_holdout` gives for it.
+    days : int
     """
-    if not origins:
-        return {days: Calibration() for days in horizons_days}
-    model, frame = origins[-1]
-    return {
-        days: train_calibration(model.p_buy(frame, days), frame, frame["next_purchase_days"].le(days))
-        for days in horizons_days
-    }
+    return train_calibration(model.p_buy(frame, days), frame, frame["next_purchase_days"].le(days))
 
 
 def _days_since(histories: pd.DataFrame) -> Floats:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from crmlib.behaviour.backtest import score_probabilities
+from crmlib.behaviour.scoring import score_probabilities
 from crmlib.engine import Engine, Step, quote
 
 _MIN_GAPS = 10

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import betaln, digamma, gammaln, xlog1py
 
@@ -219,7 +219,7 @@ class MixtureFitter(FitterBase):
             yield fitter
 
     def _mean(
-        self, history: list[Floats], predict: Callable[[RhythmFitter, list[Floats], Floats], Floats]
+        self, history: list[Floats], predict: Callable[[RhythmFitter, list[Floats], NDArray[np.intp]], Floats]
     ) -> Floats:
         """Average of a prediction over the posterior of the regularity, where it is not negligible."""
         posterior = self.regularity_posterior(*history)

@@ -8,6 +8,7 @@ so that the same steps, run with an earlier date, give an honest view of the pas
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -119,21 +120,24 @@ LEFT JOIN baskets AS b ON b.customer_id = r.customer_id
 HOLDOUT_PURCHASES = Step(
     "holdout_purchases",
     """
-SELECT customer_id, count(*) AS purchases, sum(amount) AS amount, min(bought_on) AS next_purchase_date
+SELECT customer_id, amount, bought_on, date_diff('day', CAST($origin AS DATE), bought_on) AS days_ahead
 FROM purchase_days
 WHERE bought_on > $origin
-GROUP BY customer_id
 """,
 )
 
 CALIBRATION_AND_HOLDOUT = """
+WITH holdout AS (
+    SELECT customer_id, count(*) AS purchases, sum(amount) AS amount, min(days_ahead) AS next_purchase_days{marks}
+    FROM holdout_purchases
+    GROUP BY customer_id
+)
 SELECT r.customer_id, r.frequency, r.recency, r.T, r.monetary_value, r.last_purchase_date, r.previous_purchase_date,
        r.sum_log_itt,
        coalesce(h.purchases, 0) AS holdout_purchases,
-       CAST(coalesce(h.amount, 0) AS DOUBLE) AS holdout_amount,
-       date_diff('day', CAST($origin AS DATE), h.next_purchase_date) AS next_purchase_days
+       CAST(coalesce(h.amount, 0) AS DOUBLE) AS holdout_amount, h.next_purchase_days{marked}
 FROM purchase_rhythm AS r
-LEFT JOIN holdout_purchases AS h ON h.customer_id = r.customer_id
+LEFT JOIN holdout AS h ON h.customer_id = r.customer_id
 ORDER BY r.customer_id
 """
 
@@ -172,7 +176,9 @@ def summarise_purchases(engine: Engine, as_of_date: date, timezone: str = "UTC")
     return PURCHASE_SUMMARY.name
 
 
-def summarise_calibration_and_holdout(engine: Engine, origin: date, as_of_date: date) -> pd.DataFrame:
+def summarise_calibration_and_holdout(
+    engine: Engine, origin: date, as_of_date: date, marks: Sequence[int] = ()
+) -> pd.DataFrame:
     """What was known at an earlier date, and what came after it.
 
     Parameters
@@ -183,17 +189,21 @@ def summarise_calibration_and_holdout(engine: Engine, origin: date, as_of_date: 
         Last day that is known.
     as_of_date : date
         Last day of the holdout period.
+    marks : sequence of int
+        Days after `origin` within which purchase days are counted, too.
 
     Returns
     -------
     DataFrame
         A row per customer who had bought by then: customer_id, frequency, recency, T, monetary_value,
         last_purchase_date, previous_purchase_date, sum_log_itt (as of `origin`); holdout_purchases (purchase days
-        after it), holdout_amount, next_purchase_days (days from `origin`, null if none).
+        after it), holdout_amount, next_purchase_days (days from `origin`, null if none), purchases_<mark>d.
     """
     _run(engine, BUYER_TICKETS, PURCHASE_DAYS, HOLDOUT_PURCHASES, as_of_date=as_of_date, origin=origin)
     _run(engine, *RHYTHM_STEPS, as_of_date=origin)
-    frame = engine.frame(CALIBRATION_AND_HOLDOUT, origin=origin)
+    counted = [f",\n           count(*) FILTER (WHERE days_ahead <= {days:d}) AS purchases_{days:d}d" for days in marks]
+    marked = [f",\n       coalesce(h.purchases_{days:d}d, 0) AS purchases_{days:d}d" for days in marks]
+    frame = engine.frame(CALIBRATION_AND_HOLDOUT.format(marks="".join(counted), marked="".join(marked)))
     numbers = ["monetary_value", "next_purchase_days"]
     return frame.astype(dict.fromkeys(numbers, "float64"))
 

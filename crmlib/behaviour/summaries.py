@@ -10,20 +10,26 @@ import pandas as pd
 
 from crmlib.behaviour.backtest import Backtest
 from crmlib.behaviour.churn import HIATUS_RULE
+from crmlib.behaviour.forecasts import BLEND, MIXTURE, RHYTHM, TREES
 from crmlib.behaviour.lifecycle import STAGES
 from crmlib.behaviour.patterns import group_frequencies
 
 #: Models as pages name them.
 MODEL_NAMES = {
-    "mbg_nbd": "MBG/NBD",
-    "mbg_cnbd_k": "Rhythm model",
+    "bg_nbd": "BG/NBD (lifetimes)",
+    "mbg_nbd": "MBG/NBD (lifetimes)",
+    "pareto_nbd": "Pareto/NBD (lifetimes)",
+    RHYTHM: "Rhythm model",
+    MIXTURE: "Rhythm mixture",
     HIATUS_RULE: "Plain rule",
+    TREES: "Trees",
+    BLEND: "Blend",
 }
 STAGE_NAMES = {name: name.replace("_", " ") for name in STAGES}
 
 
 def tell_verdict(backtest: Backtest, horizon_days: int) -> tuple[str, str]:
-    """Say how the model that is used did against the plain rule at the last origin.
+    """Say which models are used, and which others were better at the last origin by more than chance.
 
     Returns
     -------
@@ -31,29 +37,32 @@ def tell_verdict(backtest: Backtest, horizon_days: int) -> tuple[str, str]:
         A sentence, and its tone for `crmlib.report.tables.finding`.
     """
     last = last_scores(backtest, horizon_days)
-    used = MODEL_NAMES[backtest.model]
+    counts, chances = MODEL_NAMES[backtest.counts_model], MODEL_NAMES[backtest.chances_model]
+    used = f"{counts} is used" if counts == chances else f"{counts} is used for counts, {chances} for chances"
     if last.empty:
-        return (
-            f"The history is too short to judge any forecast over {horizon_days} days; {used} is used unjudged.",
-            "bad",
-        )
+        return f"The history is too short to judge any forecast over {horizon_days} days; {used} unjudged.", "bad"
     scores = last.set_index("model")
     if HIATUS_RULE not in scores.index:
-        sentence = (
-            f"The history holds one origin only: {used} is used, uncalibrated and without a rule to compare with."
-        )
-        return sentence, "attention"
-    model, rule = scores.loc[backtest.model], scores.loc[HIATUS_RULE]
-    better = [
-        name
-        for name, column in (("chances", "log_loss"), ("ranking", "auc"), ("counts", "rmse"))
-        if (model[column] > rule[column]) == (column == "auc")
-    ]
-    worse = [name for name in ("chances", "ranking", "counts") if name not in better]
-    sentence = f"{used} is used. On the last {horizon_days} days, which it had not seen, "
-    sentence += f"it beat the plain rule in {_list(better)}" if better else "it beat the plain rule in nothing"
-    sentence += f"; the plain rule was better in {_list(worse)}." if worse else "."
-    return sentence, "good" if not worse else "attention" if better else "bad"
+        return f"The history holds one origin only: {used}, without a rule to compare with.", "attention"
+    used += f", by the origins before the last {horizon_days} days"
+    figures = (("mae", "mean error"), ("rmse", "squared error"), ("log_loss", "chances"))
+    beaten = {
+        name: [word for metric, word in figures if scores.loc[name, f"{metric}_difference_low"] > 0]
+        for name in scores.index
+    }
+    better = [f"{MODEL_NAMES[name]} ({_list(words)})" for name, words in beaten.items() if words]
+    if HIATUS_RULE in (backtest.counts_model, backtest.chances_model):
+        used += "; the plain rule won there, and no model is needed"
+    if not better:
+        return f"{used}. On those days, no model and no rule was better by more than chance.", "good"
+    return f"{used}. On those days, better by more than chance: {_list(better)}.", "attention"
+
+
+def tabulate_differences(last: pd.DataFrame) -> pd.DataFrame:
+    """The bootstrap's intervals of the last origin, for a page: model, and both ends for MAE, RMSE and log-loss."""
+    ends = {column: column.replace("_difference", "") for column in last.columns if "_difference_" in column}
+    told = last[["model", *ends]].rename(columns=ends)
+    return told.assign(model=last["model"].replace(MODEL_NAMES))
 
 
 def last_scores(backtest: Backtest, horizon_days: int, segment: str = "all") -> pd.DataFrame:
@@ -81,7 +90,7 @@ def compare_horizons(judged: pd.DataFrame, horizons_days: Sequence[int]) -> pd.D
     return pd.DataFrame(rows, columns=["horizon", "forecast", "actual", "customers"])
 
 
-def compare_by_frequency(judged: pd.DataFrame) -> pd.DataFrame:
+def compare_by_frequency(judged: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
     """Mean purchase days forecast and made in the last holdout period, by purchase days before it.
 
     Returns
@@ -97,7 +106,7 @@ def compare_by_frequency(judged: pd.DataFrame) -> pd.DataFrame:
     )
     return groups.agg(
         mean_before=("before", "mean"),
-        forecast=("expected_purchases", "mean"),
+        forecast=(f"expected_purchases_{horizon_days}d", "mean"),
         actual=("holdout_purchases", "mean"),
         customers=("before", "size"),
     ).reset_index()

@@ -118,7 +118,12 @@ def train_spend(summary: pd.DataFrame, seed: int) -> SpendModel | None:
 
 
 def predict_value(
-    summary: pd.DataFrame, model: CalibratedModel, spend: SpendModel | None, discount_rate: float, seed: int
+    summary: pd.DataFrame,
+    model: CalibratedModel,
+    forecast: pd.DataFrame,
+    spend: SpendModel | None,
+    discount_rate: float,
+    seed: int,
 ) -> pd.DataFrame:
     """Forecast each customer's purchases and value.
 
@@ -128,6 +133,8 @@ def predict_value(
         Table `purchase_summary`.
     model : CalibratedModel
         Trained as of the summary's date.
+    forecast : DataFrame
+        Chances and counts of the chosen models (see `forecast_today`), in the summary's order.
     spend : SpendModel or None
         None: amounts are unknown, and their columns empty.
     discount_rate : float
@@ -141,20 +148,18 @@ def predict_value(
         Table `customer_value`. clv_12m is the mean; its interval is of 80 % of such customers, widened where
         need be to hold the mean.
     """
-    chances, expected = model.p_buy(summary), model.expected_purchases(summary)
+    longest = max(model.calibrations)
     value = pd.DataFrame({"customer_id": summary["customer_id"], "p_alive": model.model.p_alive(summary)})
-    for days in chances:
-        value[f"p_buy_{days}d"] = chances[days]
-    value["churn_probability"] = 1 - chances[max(chances)]
-    for days in expected:
-        value[f"expected_purchases_{days}d"] = expected[days]
-    value["model"] = model.model.name
+    told = forecast.filter(regex=r"^(p_buy|expected_purchases)_\d+d$").set_axis(value.index)
+    value = value.join(told).assign(churn_probability=1 - told[f"p_buy_{longest}d"])
+    value["model"] = forecast["chances_model"].to_numpy()
+    value["counts_model"] = forecast["counts_model"].to_numpy()
     if spend is None:
         return value
     amount = spend.expected_amount(summary)
     by_quarter = np.column_stack([model.model.expected_purchases(summary, days) for days in YEAR_DAYS])
-    longest = max(expected)
-    calibrated = np.where(np.array(YEAR_DAYS) >= longest, expected[longest][:, None], 0.0)
+    expected = told[f"expected_purchases_{longest}d"].to_numpy(float)
+    calibrated = np.where(np.array(YEAR_DAYS) >= longest, expected[:, None], 0.0)
     by_quarter = np.maximum(by_quarter, calibrated)
     middles = (np.array(YEAR_DAYS) + np.array([0, *YEAR_DAYS[:-1]])) / 2 / 365
     discounted = np.diff(by_quarter, axis=1, prepend=0.0) @ (1 + discount_rate) ** -middles

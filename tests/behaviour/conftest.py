@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,33 +34,39 @@ COLUMNS = {
 }
 
 
+def load_log(
+    tickets: pd.DataFrame,
+    lines: pd.DataFrame | None = None,
+    products: pd.DataFrame | None = None,
+    engine: Engine | None = None,
+) -> Engine:
+    """Make the tables that room 05 reads of tickets (source_record_id, bought_at, and what else is given)."""
+    engine = engine or Engine(threads=2, memory_limit="2GB")
+    tickets = tickets.assign(**{name: value for name, value in COLUMNS.items() if name not in tickets})
+    if "ticket_id" not in tickets:
+        tickets = tickets.assign(ticket_id=[f"t{number}" for number in range(len(tickets))])
+    engine.register("delivered", tickets)
+    engine.execute(f"CREATE OR REPLACE TABLE tickets AS {TICKETS}")
+    engine.execute(
+        "CREATE OR REPLACE TABLE identities AS SELECT DISTINCT record_source AS source, source_record_id, "
+        "'c' || source_record_id AS customer_id FROM tickets WHERE source_record_id IS NOT NULL"
+    )
+    if lines is None:
+        lines = pd.DataFrame({"source": ["till"], "ticket_id": ["none"], "product_id": ["none"], "amount": [0.0]})
+    if products is None:
+        products = pd.DataFrame({"product_id": ["none"], "category": ["none"]})
+    engine.register("delivered_lines", lines)
+    engine.execute(
+        "CREATE OR REPLACE TABLE ticket_lines AS "
+        "SELECT * REPLACE (CAST(amount AS DECIMAL(18, 2)) AS amount) FROM delivered_lines"
+    )
+    engine.register("products", products)
+    return engine
+
+
 @pytest.fixture
 def deliver(engine: Engine) -> Callable[..., Engine]:
-    """Make the tables that room 05 reads of tickets (source_record_id, bought_at, and what else is given)."""
-
-    def make(tickets: pd.DataFrame, lines: pd.DataFrame | None = None, products: pd.DataFrame | None = None) -> Engine:
-        tickets = tickets.assign(**{name: value for name, value in COLUMNS.items() if name not in tickets})
-        if "ticket_id" not in tickets:
-            tickets = tickets.assign(ticket_id=[f"t{number}" for number in range(len(tickets))])
-        engine.register("delivered", tickets)
-        engine.execute(f"CREATE OR REPLACE TABLE tickets AS {TICKETS}")
-        engine.execute(
-            "CREATE OR REPLACE TABLE identities AS SELECT DISTINCT record_source AS source, source_record_id, "
-            "'c' || source_record_id AS customer_id FROM tickets WHERE source_record_id IS NOT NULL"
-        )
-        if lines is None:
-            lines = pd.DataFrame({"source": ["till"], "ticket_id": ["none"], "product_id": ["none"], "amount": [0.0]})
-        if products is None:
-            products = pd.DataFrame({"product_id": ["none"], "category": ["none"]})
-        engine.register("delivered_lines", lines)
-        engine.execute(
-            "CREATE OR REPLACE TABLE ticket_lines AS "
-            "SELECT * REPLACE (CAST(amount AS DECIMAL(18, 2)) AS amount) FROM delivered_lines"
-        )
-        engine.register("products", products)
-        return engine
-
-    return make
+    return partial(load_log, engine=engine)
 
 
 @pytest.fixture(scope="session")

@@ -10,42 +10,51 @@ import pytest
 
 from crmlib.behaviour import summaries
 from crmlib.behaviour.backtest import SCORES, Backtest
+from crmlib.behaviour.forecasts import Forecaster
 
 
-def make_backtest(model: tuple[float, float, float], rule: tuple[float, float, float] | None) -> Backtest:
-    """Scores (log-loss, AUC, RMSE) at the last of two origins."""
+def make_backtest(worse: dict[str, str], counts: str = "trees", chances: str = "blend") -> Backtest:
+    """Scores at the last of two origins; of some models one metric is better by more than chance."""
     rows = [{"model": "mbg_nbd", "origin": date(2024, 1, 1), "horizon": 91, "segment": "all", "rmse": 99.0}]
-    for name, given in (("mbg_nbd", model), ("hiatus_rule", rule)):
-        if given is not None:
-            figures = dict(zip(("log_loss", "auc", "rmse"), given, strict=True))
-            rows.append({"model": name, "origin": date(2024, 4, 1), "horizon": 91, "segment": "all", **figures})
-    return Backtest(pd.DataFrame(rows, columns=SCORES), "mbg_nbd", {}, pd.DataFrame())
+    for name in ("mbg_nbd", "trees", "blend", "hiatus_rule"):
+        row = {"model": name, "origin": date(2024, 4, 1), "horizon": 91, "segment": "all"}
+        for metric in ("mae", "rmse", "log_loss"):
+            row[f"{metric}_difference_low"] = 0.01 if worse.get(name) == metric else -0.02
+        rows.append(row)
+    return Backtest(pd.DataFrame(rows, columns=SCORES), counts, chances, pd.DataFrame(), Forecaster([], [91], 7, 1))
 
 
 @pytest.mark.parametrize(
-    ("model", "rule", "tone", "words"),
+    ("worse", "used", "tone", "words"),
     [
-        ((0.2, 0.9, 1.0), (0.3, 0.8, 2.0), "good", "beat the plain rule in chances, ranking and counts."),
-        ((0.2, 0.7, 1.0), (0.3, 0.8, 2.0), "attention", "the plain rule was better in ranking."),
-        ((0.4, 0.7, 3.0), (0.3, 0.8, 2.0), "bad", "beat the plain rule in nothing"),
-        ((0.4, 0.7, 3.0), None, "attention", "one origin only"),
+        ({}, ("trees", "blend"), "good", "Trees is used for counts, Blend for chances, by the origins before"),
+        ({}, ("trees", "blend"), "good", "no model and no rule was better"),
+        ({}, ("hiatus_rule", "hiatus_rule"), "good", "the plain rule won there, and no model is needed"),
+        ({"mbg_nbd": "mae"}, ("trees", "trees"), "attention", "better by more than chance: MBG/NBD (lifetimes) (mean"),
+        ({"hiatus_rule": "log_loss"}, ("trees", "trees"), "attention", "Plain rule (chances)"),
     ],
 )
 def test_the_verdict_is_what_the_scores_say(
-    model: tuple[float, float, float], rule: tuple[float, float, float] | None, tone: str, words: str
+    worse: dict[str, str], used: tuple[str, str], tone: str, words: str
 ) -> None:
-    sentence, told = summaries.tell_verdict(make_backtest(model, rule), 91)
+    sentence, told = summaries.tell_verdict(make_backtest(worse, *used), 91)
     assert told == tone
     assert words in sentence
 
 
 def test_without_scores_the_verdict_is_a_warning() -> None:
-    nothing = Backtest(pd.DataFrame(columns=SCORES), "mbg_nbd", {}, pd.DataFrame())
+    nothing = Backtest(pd.DataFrame(columns=SCORES), "blend", "blend", pd.DataFrame(), Forecaster([], [91], 7, 1))
     sentence, tone = summaries.tell_verdict(nothing, 91)
     assert tone == "bad"
     assert "too short" in sentence
     assert summaries.compare_horizons(nothing.judged, [7]).empty
-    assert summaries.compare_by_frequency(nothing.judged).empty
+    assert summaries.compare_by_frequency(nothing.judged, 91).empty
+
+
+def test_differences_as_a_page_names_them() -> None:
+    told = summaries.tabulate_differences(summaries.last_scores(make_backtest({}), 91))
+    assert list(told) == ["model", "mae_low", "mae_high", "rmse_low", "rmse_high", "log_loss_low", "log_loss_high"]
+    assert told["model"].iloc[0] == "MBG/NBD (lifetimes)"
 
 
 def test_forecast_and_actual() -> None:
@@ -55,13 +64,13 @@ def test_forecast_and_actual() -> None:
             "p_buy_7d": [0.1, 0.3, 0.4, 0.4],
             "p_buy_28d": [0.2, 0.4, 0.6, 0.8],
             "next_purchase_days": [np.nan, 9.0, 3.0, 20.0],
-            "expected_purchases": [0.5, 0.5, 2.0, 4.0],
+            "expected_purchases_28d": [0.5, 0.5, 2.0, 4.0],
             "holdout_purchases": [0, 1, 2, 3],
         }
     )
     by_horizon = summaries.compare_horizons(judged, [7, 28]).to_numpy()
     assert by_horizon == pytest.approx(np.array([[7, 0.3, 0.25, 4], [28, 0.5, 0.75, 4]]))
-    by_frequency = summaries.compare_by_frequency(judged)
+    by_frequency = summaries.compare_by_frequency(judged, 28)
     assert by_frequency["purchase_days"].to_list() == ["1", "3–5"]
     assert by_frequency[["mean_before", "forecast", "actual", "customers"]].to_numpy().tolist() == [
         [1, 0.5, 0.5, 2],

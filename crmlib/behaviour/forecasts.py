@@ -1,0 +1,215 @@
+"""Every model that competes, asked at the same past dates and today: chances and counts by horizon.
+
+The three of lifetimes speak as they are fitted. The rhythm models' chances are calibrated on an earlier origin; the
+plain rule, the trees and the blend learn from earlier origins alone, and are silent where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+
+from crmlib.behaviour.btyd import BTYD_MODELS, train_btyd
+from crmlib.behaviour.churn import (
+    HIATUS_RULE,
+    CalibratedModel,
+    Calibration,
+    HiatusRule,
+    calibrate,
+    train_hiatus_rule,
+)
+from crmlib.behaviour.histories import PurchaseModel, group_histories
+from crmlib.behaviour.integrals import Floats
+from crmlib.behaviour.mixture import train_mixture
+from crmlib.behaviour.origins import Sample, find_earlier
+from crmlib.behaviour.rhythm import train_rhythm
+from crmlib.behaviour.trees import Trees, train_trees
+from crmlib.errors import NothingToDo
+
+RHYTHM, MIXTURE, TREES, BLEND = "mbg_cnbd_k", "rhythm_mixture", "trees", "blend"
+#: Models by the name they bear in tables.
+MODELS = (*BTYD_MODELS, RHYTHM, MIXTURE, HIATUS_RULE, TREES, BLEND)
+_PARETO = "pareto_nbd"
+_TINY, _LEAST = 1e-4, 1e-3
+
+
+class Forecaster:
+    """Trains models at origins when they are asked for, each once.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Oldest first; a forecast made at an origin learns only from those that had ended by then.
+    horizons_days : sequence of int
+        Ascending.
+    days_per_unit : float
+        Unit in which models are trained.
+    seed : int
+        Of the trees.
+    """
+
+    def __init__(
+        self, samples: Sequence[Sample], horizons_days: Sequence[int], days_per_unit: float, seed: int
+    ) -> None:
+        self.samples = samples
+        self.horizons_days = list(horizons_days)
+        self.days_per_unit = days_per_unit
+        self.seed = seed
+        self._models: dict[tuple[str, object, int], PurchaseModel] = {}
+        self._forecasts: dict[tuple[str, object, int], pd.DataFrame] = {}
+        self._trees: dict[tuple[object, int], Trees] = {}
+
+    def forecast(self, name: str, at: Sample) -> pd.DataFrame:
+        """What a model says at a sample's origin.
+
+        Parameters
+        ----------
+        name : str
+            One of `MODELS`.
+        at : Sample
+            Its outcome is not looked at; horizons beyond its own are cut.
+
+        Returns
+        -------
+        DataFrame
+            p_buy_<days>d and expected_purchases_<days>d by horizon, on the index of the sample's frame. A longer
+            horizon never has less, and a count is never below the chance of one.
+
+        Raises
+        ------
+        NothingToDo
+            If the model cannot be fitted, or has nothing to learn from.
+        """
+        key = (name, at.origin, at.horizon_days)
+        if key not in self._forecasts:
+            makers: Mapping[str, Callable[[Sample], tuple[dict[int, Floats], dict[int, Floats]]]] = {
+                HIATUS_RULE: self._ask_rule,
+                TREES: self._ask_trees,
+                BLEND: self._ask_blend,
+            }
+            chances, counts = makers[name](at) if name in makers else self._ask_model(name, at)
+            self._forecasts[key] = _tabulate(chances, counts, at.frame.index)
+        return self._forecasts[key]
+
+    def afresh(self, horizons_days: Sequence[int]) -> Forecaster:
+        """One that knows the same trained models, for some of the horizons, and has not forecast anything yet."""
+        other = Forecaster(self.samples, horizons_days, self.days_per_unit, self.seed)
+        other._models, other._trees = self._models, self._trees
+        return other
+
+    def learns_whole(self, at: Sample) -> bool:
+        """Whether a sample as long as the longest horizon had ended by a sample's origin."""
+        earlier = find_earlier(self.samples, at.origin, max(self.horizons_days))
+        return bool(earlier) and earlier[-1].horizon_days == max(self.horizons_days)
+
+    def model(self, name: str, at: Sample) -> PurchaseModel:
+        """The purchase model of a name, as trained at a sample's origin."""
+        key = (name, at.origin, at.horizon_days)
+        if key not in self._models:
+            if name == MIXTURE:
+                self._models[key] = train_mixture(at.frame, self.days_per_unit)
+            else:
+                grouped = group_histories(at.frame)
+                self._models[key] = (
+                    train_rhythm(grouped, self.days_per_unit)
+                    if name == RHYTHM
+                    else train_btyd(grouped, name, self.days_per_unit)
+                )
+        return self._models[key]
+
+    def calibrations(self, name: str, at: Sample) -> dict[int, Calibration]:
+        """Calibration of a model's chances at each horizon, learnt at the latest sample that had ended by then."""
+        earlier = find_earlier(self.samples, at.origin, max(self.horizons_days))
+        if not earlier:
+            return {days: Calibration() for days in self.horizons_days}
+        taught = earlier[-1]
+        model = self.model(name, taught)
+        return {days: calibrate(model, taught.frame, taught.days(days)) for days in self.horizons_days}
+
+    def trees(self, at: Sample) -> Trees:
+        """Trees grown on the samples that had ended by a sample's origin."""
+        key = (at.origin, at.horizon_days)
+        if key not in self._trees:
+            earlier = find_earlier(self.samples, at.origin, max(self.horizons_days))
+            taught = [(sample, self.model(RHYTHM, sample)) for sample in earlier]
+            self._trees[key] = train_trees(taught, self.horizons_days, self.seed)
+        return self._trees[key]
+
+    def _ask_model(self, name: str, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
+        model = self.model(name, at)
+        counts = {days: model.expected_purchases(at.frame, at.days(days)) for days in self.horizons_days}
+        chances = {days: model.p_buy(at.frame, at.days(days)) for days in self.horizons_days}
+        if name not in BTYD_MODELS:
+            learnt = self.calibrations(name, at)
+            chances = {days: learnt[days].apply(p, at.frame) for days, p in chances.items()}
+        return chances, counts
+
+    def _ask_rule(self, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
+        earlier = find_earlier(self.samples, at.origin, max(self.horizons_days))
+        if not earlier:
+            raise NothingToDo("The history holds no earlier date from which the plain rule could learn.")
+        taught = earlier[-1]
+        rules: dict[int, HiatusRule] = {
+            days: train_hiatus_rule(taught.frame, taught.frame["next_purchase_days"].le(taught.days(days)))
+            for days in self.horizons_days
+        }
+        longest = rules[max(rules)]
+        return (
+            {days: rule.p_buy(at.frame) for days, rule in rules.items()},
+            {days: longest.expected_purchases(at.frame, at.days(days)) for days in rules},
+        )
+
+    def _ask_trees(self, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
+        trees, model, longest = self.trees(at), self.model(RHYTHM, at), max(self.horizons_days)
+        chances = {days: trees.p_buy(at.frame, model, days, at.days(days)) for days in self.horizons_days}
+        by_rhythm = {
+            days: np.maximum(model.expected_purchases(at.frame, at.days(days)), _TINY) for days in self.horizons_days
+        }
+        most = trees.expected_purchases(at.frame, model, at.days(longest))
+        return chances, {days: most * counts / by_rhythm[longest] for days, counts in by_rhythm.items()}
+
+    def _ask_blend(self, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
+        """Geometric means of odds and of counts; trees and the rule join once they have seen a whole horizon.
+
+        Before that, the mixture's counts are blended with those of Pareto/NBD, whose customers leave in their own time.
+        """
+        odds_of: tuple[str, ...] = (MIXTURE, TREES, HIATUS_RULE)
+        counts_of: tuple[str, ...] = (MIXTURE, TREES)
+        if not self.learns_whole(at):
+            odds_of, counts_of = (MIXTURE,), (MIXTURE, _PARETO)
+        chances, counts = {}, {}
+        for days in self.horizons_days:
+            logits = [logit(np.clip(self.forecast(name, at)[f"p_buy_{days}d"], _TINY, 1 - _TINY)) for name in odds_of]
+            expected = [self.forecast(name, at)[f"expected_purchases_{days}d"] for name in counts_of]
+            chances[days] = expit(np.mean(logits, axis=0))
+            counts[days] = np.exp(np.mean([np.log(np.maximum(part, _LEAST)) for part in expected], axis=0))
+        return chances, counts
+
+
+def train_cycle_model(forecaster: Forecaster, now: Sample) -> CalibratedModel:
+    """The model of the purchase cycle today: the rhythm model with its calibration, MBG/NBD where it finds no optimum.
+
+    Raises
+    ------
+    NothingToDo
+        If neither can be fitted.
+    """
+    try:
+        return CalibratedModel(forecaster.model(RHYTHM, now), forecaster.calibrations(RHYTHM, now))
+    except NothingToDo:
+        return CalibratedModel(forecaster.model("mbg_nbd", now), forecaster.calibrations("mbg_nbd", now))
+
+
+def _tabulate(chances: Mapping[int, Floats], counts: Mapping[int, Floats], index: pd.Index) -> pd.DataFrame:
+    made = pd.DataFrame(index=index)
+    least, fewest = np.zeros(len(index)), np.zeros(len(index))
+    for days in sorted(chances):
+        least = np.maximum(least, chances[days])
+        made[f"p_buy_{days}d"] = least
+    for days in sorted(counts):
+        fewest = np.maximum(np.maximum(fewest, counts[days]), made[f"p_buy_{days}d"].to_numpy(float))
+        made[f"expected_purchases_{days}d"] = fewest
+    return made
