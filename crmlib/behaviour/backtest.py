@@ -101,7 +101,7 @@ def backtest_models(
     for sample in judged:
         made = _ask_all(forecaster, sample)
         for name, forecast in made.items():
-            places = _place(forecaster, name, sample, longest, seed)
+            places = _place(forecaster, name, sample, longest, seed) if sample is judged[-1] else None
             rows += [
                 {"model": name, "origin": sample.origin, **row}
                 for row in _score(forecast, places, sample, horizons_days)
@@ -218,12 +218,7 @@ def _or_any(name: str, made: dict[str, pd.DataFrame]) -> str:
 
 
 def _join(chances: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
-    """Chances of one model, counts of another: never fewer than the chance of one."""
-    joined = chances.filter(like="p_buy_").copy()
-    for name in joined.columns:
-        counted = name.replace("p_buy_", "expected_purchases_")
-        joined[counted] = np.maximum(counts[counted], joined[name])
-    return joined
+    return chances.filter(like="p_buy_").join(counts.filter(like="expected_purchases_"))
 
 
 def _note_use(scores: pd.DataFrame, last: Sample, longest: int, counts_model: str, chances_model: str) -> pd.DataFrame:

@@ -76,7 +76,7 @@ class Forecaster:
         -------
         DataFrame
             p_buy_<days>d and expected_purchases_<days>d by horizon, on the index of the sample's frame. A longer
-            horizon never has less, and a count is never below the chance of one.
+            horizon never has less. Chances are calibrated apart from counts.
 
         Raises
         ------
@@ -210,6 +210,6 @@ def _tabulate(chances: Mapping[int, Floats], counts: Mapping[int, Floats], index
         least = np.maximum(least, chances[days])
         made[f"p_buy_{days}d"] = least
     for days in sorted(counts):
-        fewest = np.maximum(np.maximum(fewest, counts[days]), made[f"p_buy_{days}d"].to_numpy(float))
+        fewest = np.maximum(fewest, counts[days])
         made[f"expected_purchases_{days}d"] = fewest
     return made

@@ -13,6 +13,7 @@ Ke et al. (2017), LightGBM, NeurIPS: the histograms that scikit-learn's trees ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,7 @@ _LEAST = 1e-3  # expected purchases of the rhythm model, as an offset
 _TINY = 1e-4
 _MIN_CASES = 25  # of buyers and of others, under which nothing is learnt
 _FIT_ROWS = 300_000
+_THREADED_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,16 @@ class Trees:
             Days ahead that are asked for.
         """
         told = describe(frame, model, seen_days)[list(self.columns)]
-        probability: Floats = self.chances[horizon_days].predict_proba(told)[:, 1]  # type: ignore[attr-defined]
+        with _few_threads(len(told)):
+            probability: Floats = self.chances[horizon_days].predict_proba(told)[:, 1]  # type: ignore[attr-defined]
         return probability
 
     def expected_purchases(self, frame: pd.DataFrame, model: PurchaseModel, days: int) -> Floats:
         """Expected purchase days within the longest horizon."""
         told = describe(frame, model, days)
         offset = np.exp(told["log_expected"].to_numpy()) if self.with_offset else 1.0
-        expected: Floats = offset * self.counts.predict(told[list(self.columns)])  # type: ignore[attr-defined]
+        with _few_threads(len(told)):
+            expected: Floats = offset * self.counts.predict(told[list(self.columns)])  # type: ignore[attr-defined]
         return expected
 
 
@@ -130,7 +134,7 @@ def train_trees(samples: Sequence[tuple[Sample, PurchaseModel]], horizons_days: 
     chosen = slice(None, None, max(len(came[longest]) // _FIT_ROWS, 1))
     columns = [str(name) for name in told[longest] if told[longest][name].nunique() > 1]
     offset = np.exp(told[longest]["log_expected"].to_numpy()) if with_offset else np.ones(len(came[longest]))
-    with threadpool_limits(limits=1 if len(offset) < _FIT_ROWS / 2 else None, user_api="openmp"):
+    with _few_threads(len(offset)):
         counts = HistGradientBoostingRegressor(loss="poisson", random_state=seed, **_COUNTS).fit(
             told[longest][columns][chosen], (came[longest] / offset)[chosen], sample_weight=offset[chosen]
         )
@@ -158,6 +162,14 @@ def describe(frame: pd.DataFrame, model: PurchaseModel, days: int) -> pd.DataFra
 def count_purchases(sample: Sample, horizon_days: int) -> Floats:
     """Purchase days within a horizon, cut where the sample ends."""
     return sample.frame[f"purchases_{sample.days(horizon_days)}d"].to_numpy(float)
+
+
+def _few_threads(rows: int) -> AbstractContextManager[None]:
+    """One thread for small data: threads that wait for each other cost more there than they bring."""
+    limits: AbstractContextManager[None] = threadpool_limits(
+        limits=1 if rows < _THREADED_ROWS else None, user_api="openmp"
+    )
+    return limits
 
 
 def _stack(frames: list[pd.DataFrame]) -> pd.DataFrame:
