@@ -20,9 +20,10 @@ from crmlib.campaign.arbitration import decide_day
 from crmlib.campaign.assignment import variant_choice
 from crmlib.campaign.calendar import last_day
 from crmlib.campaign.encoding import EncodedPlan, contact_costs, encode_plan
-from crmlib.campaign.people import Chunk, PeopleTable, expect_margin, gather_members, read_chunks, read_members
+from crmlib.campaign.people import Chunk, PeopleTable, gather_members, read_chunks, read_members
 from crmlib.campaign.plan import ContactPlan
 from crmlib.campaign.shapes import BUDGET, CAPACITY, REASONS, SENT, C
+from crmlib.campaign.worth import expect_margin
 from crmlib.engine import Engine, Step
 from crmlib.errors import NothingToDo
 from crmlib.params import CHANNELS
@@ -48,6 +49,7 @@ REASON_WORDS = {
     "reserved_for_higher": "a more important communication is due before there is room again",
     "capacity": "the channel's capacity of the day is used up",
     "budget": "the budget is spent",
+    "not_worthwhile": "is expected to bring less than it costs at the prices of the plan's limits",
     "not_in_audience": "is not among those it is meant for",
     ADDRESS_REFUSED: "somebody with the same address has refused",
 }
@@ -332,8 +334,9 @@ def _find_excess(plan: ContactPlan, candidates: pd.DataFrame, spent: dict[str, f
     """Contacts beyond a capacity or the budget: the lower ones, and among equals those that promise less."""
     priority = np.array([one.priority for one in plan.communications])
     contacts = candidates[candidates["reason"] == SENT]
+    first = ["priority", "expected_margin"] if plan.arbitration.mode == "priority" else ["expected_margin", "priority"]
     contacts = contacts.assign(priority=priority[contacts["communication"]]).sort_values(
-        ["priority", "expected_margin", "row"], ascending=[False, False, True]
+        [*first, "row"], ascending=[False, False, True]
     )
     over = pd.Series(False, index=contacts.index)
     for channel, terms in plan.channels.items():

@@ -29,6 +29,7 @@ from crmlib.campaign.shapes import (
     MOST_LOGGED,
     NO_ADDRESS,
     NO_PERMISSION,
+    NOT_WORTHWHILE,
     QUIET,
     RESERVED,
     SENT,
@@ -188,6 +189,8 @@ def _exclude(c: int, communications: Records, person: Any, member: Any, state: A
         return HOLDOUT
     if (member.control >> np.uint64(c)) & np.uint64(1):
         return CONTROL
+    if (member.priced_out >> np.uint64(c)) & np.uint64(1):
+        return NOT_WORTHWHILE
     return SENT
 
 

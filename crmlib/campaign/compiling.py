@@ -12,7 +12,7 @@ import numba
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Modules of this package whose text decides what is compiled.
-SOURCES = ("arbitration", "chance", "clock", "compiling", "kernel", "plan", "shapes")
+SOURCES = ("arbitration", "chance", "choosing", "clock", "compiling", "kernel", "plan", "shapes")
 _HERE = Path(__file__).parent
 
 

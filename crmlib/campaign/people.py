@@ -15,11 +15,11 @@ from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.assignment import control_condition, holdout_conditions
 from crmlib.campaign.calendar import calendar_days, days_open
 from crmlib.campaign.eligibility import show_audience, suppressed_set
-from crmlib.campaign.encoding import communication_keys, contact_costs
 from crmlib.campaign.expressions import read_condition
 from crmlib.campaign.plan import CATEGORIES, LONGEST_CAP_DAYS, STAGES, ContactPlan
 from crmlib.campaign.shapes import CONTACT, MARKETING, MEMBER, NEVER, PERSON, PROFILING, SERVICE
 from crmlib.campaign.triggers import find_due
+from crmlib.campaign.worth import find_priced_out, rank_communications
 from crmlib.engine import Engine, Step, quote
 from crmlib.params import CHANNELS
 
@@ -44,7 +44,7 @@ _PEOPLE = """
     SELECT row_number() OVER (ORDER BY e.customer_id) - 1 AS row, e.customer_id,
            CAST('0x' || substr(md5(e.customer_id), 1, 15) AS BIGINT) AS key,
            coalesce(v.expected_value, 0) * $margin_share AS value,
-           coalesce(v.{expected}, 0) / {days} AS rate, v.{chance} AS p_buy,
+           coalesce(v.{expected}, 0) / {days} AS rate, v.{chance} AS p_buy, coalesce(v.p_alive, 0) AS p_alive,
            coalesce(c.carts, 0) / CAST($cart_days AS DOUBLE) AS cart_rate,
            p.frequency, p.recency, p.T, coalesce(p.frequency + 1, 0) AS bought,
            coalesce(date_diff('day', $first_day, p.last_purchase_date), $never) AS last_purchase,
@@ -92,7 +92,7 @@ class Chunk:
     first, last : int
         Their numbers.
     frame : DataFrame
-        key, value, rate (expected purchases a day), p_buy, frequency, recency, T, and what `people` holds.
+        key, value, rate (expected purchases a day), p_buy, p_alive, frequency, recency, T, and what `people` holds.
     people : PERSON
     """
 
@@ -254,68 +254,9 @@ def read_members(
     recent = contacts[(contacts["day"] > -LONGEST_CAP_DAYS) & ~_is_service(contacts, plan)]
     members["history_start"] = np.searchsorted(recent["person"], np.arange(len(rows)), side="left")
     members["history_end"] = np.searchsorted(recent["person"], np.arange(len(rows)), side="right")
-    members["order"][:, : len(plan.communications)] = rank_communications(plan, chunk.frame, lifts)
+    members["order"][:, : len(plan.communications)] = rank_communications(plan, chunk.frame, chunk.people, lifts)
+    members["priced_out"] = find_priced_out(plan, chunk.frame, chunk.people, lifts)
     return members, recent
-
-
-def rank_communications(plan: ContactPlan, frame: pd.DataFrame, lifts: Floats) -> NDArray[np.int8]:
-    """The order in which communications are served, for each customer.
-
-    Parameters
-    ----------
-    plan : ContactPlan
-        Its mode (priority or margin) first, then its tie-breaks; which is due longest is not known ahead.
-    frame : DataFrame
-        Columns rate (purchases a day) and value (margin of a purchase).
-    lifts : ndarray
-        Relative lift of each communication.
-
-    Returns
-    -------
-    ndarray of int8, customers × communications
-    """
-    margin = expect_margin(plan, frame, lifts)
-    keys = communication_keys(plan)
-    priority = np.array([communication.priority for communication in plan.communications], float)
-    sorters = {
-        "expected_margin": -margin,
-        "priority": np.broadcast_to(-priority, margin.shape),
-        "hash": np.broadcast_to(keys, margin.shape),
-    }
-    first = ["priority"] if plan.arbitration.mode == "priority" else ["expected_margin", "priority"]
-    wanted = [name for name in [*first, *plan.arbitration.tie_break, "hash"] if name in sorters]
-    order = np.broadcast_to(np.arange(margin.shape[1]), margin.shape)
-    for name in reversed(wanted):
-        sorted_by = np.take_along_axis(sorters[name], order, axis=1)
-        order = np.take_along_axis(order, np.argsort(sorted_by, axis=1, kind="stable"), axis=1)
-    return order.astype(np.int8)
-
-
-def expect_margin(plan: ContactPlan, frame: pd.DataFrame, lifts: Floats) -> Floats:
-    """Margin that each communication is expected to bring from each customer, less its cost on the first channel.
-
-    Parameters
-    ----------
-    plan : ContactPlan
-    frame : DataFrame
-        Columns rate (purchases a day) and value (margin of a purchase).
-    lifts : ndarray
-        Relative lift of each communication.
-
-    Returns
-    -------
-    ndarray, customers × communications
-    """
-    kept = np.array(
-        [
-            lift * one.response.window * (1 - one.response.pull_forward)
-            for one, lift in zip(plan.communications, lifts, strict=True)
-        ]
-    )
-    first = [CHANNELS.index(one.channels[0]) for one in plan.communications]
-    cost = contact_costs(plan)[np.arange(len(first)), first]
-    margin: Floats = np.outer(frame["rate"].to_numpy(float) * frame["value"].to_numpy(float), kept) - cost
-    return margin
 
 
 def _read_contacts(engine: Engine, plan: ContactPlan, everybody: PeopleTable, chunk: Chunk) -> Records:

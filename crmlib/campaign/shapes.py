@@ -34,10 +34,12 @@ REASONS = (
     "reserved_for_higher",
     "capacity",
     "budget",
+    "not_worthwhile",
     "called_off",
 )
 NO_PERMISSION, SUPPRESSED, NO_ADDRESS, HOLDOUT, CONTROL, QUIET, COOLDOWN = range(7)
-CAP_COMMUNICATION, CAP_CATEGORY, CAP_CHANNEL, CAP_GLOBAL, RESERVED, CAPACITY, BUDGET, CALLED_OFF = range(7, 15)
+CAP_COMMUNICATION, CAP_CATEGORY, CAP_CHANNEL, CAP_GLOBAL, RESERVED, CAPACITY, BUDGET = range(7, 14)
+NOT_WORTHWHILE, CALLED_OFF = 14, 15
 SENT = -1
 #: Reasons up to this one hold for good; a candidate with a later one is tried again while it is open.
 LAST_FOR_GOOD = CONTROL
@@ -133,14 +135,16 @@ PERSON = np.dtype(
     align=True,
 )
 
-#: A customer as one plan meets them: sets of communications; periods of the holdout group; where the past contacts
-#: stand in the history; communications in the order of service; day of the last contact, and day on which a real event
-#: makes one due; bit 0 of `suppressed` holds for marketing and profiling, bit 1 for service.
+#: A customer as one plan meets them: sets of communications, in `priced_out` those that are not worth their price;
+#: periods of the holdout group; where the past contacts stand in the history; communications in the order of service;
+#: day of the last contact, and day on which a real event makes one due; bit 0 of `suppressed` holds for marketing and
+#: profiling, bit 1 for service.
 MEMBER = np.dtype(
     [
         ("audience", np.uint64),
         ("control", np.uint64),
         ("held_out", np.uint64),
+        ("priced_out", np.uint64),
         ("history_start", np.int64),
         ("history_end", np.int64),
         ("last_sent", np.int64, (C,)),

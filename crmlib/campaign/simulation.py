@@ -147,6 +147,50 @@ class Simulation:
         return self.outcomes[1:]
 
 
+@dataclass(frozen=True)
+class World:
+    """What all plans and replicates share: the same customers, days and luck.
+
+    Parameters
+    ----------
+    engine : Engine
+        With what `find_reach`, `collect_history` and `gather_people` made.
+    everybody : PeopleTable
+    horizon : Horizon
+    rhythm : Rhythm
+    stages : StageSettings
+        Cut-offs of the stages.
+    seed : int
+    threads : int
+        Replicates at a time.
+    """
+
+    engine: Engine
+    everybody: PeopleTable
+    horizon: Horizon
+    rhythm: Rhythm
+    stages: StageSettings
+    seed: int
+    threads: int = 2
+
+    def simulate(
+        self, scenarios: Sequence[Scenario], replicates: int, progress: Callable[[str], None] | None = None
+    ) -> Simulation:
+        """Simulate plans here; see `simulate_plans`."""
+        return simulate_plans(
+            self.engine,
+            scenarios,
+            self.everybody,
+            self.horizon,
+            self.rhythm,
+            self.stages,
+            seed=self.seed,
+            replicates=replicates,
+            threads=self.threads,
+            progress=progress,
+        )
+
+
 def make_scenarios(engine: Engine, plans: Sequence[ContactPlan], measured_days: int = MEASURED_DAYS) -> list[Scenario]:
     """Put beside each plan the lifts that are known of its communications; see `find_lifts`."""
     return [Scenario(plan, find_lifts(engine, plan, measured_days)) for plan in plans]
@@ -220,22 +264,9 @@ def simulate_plans(
     for scenario in scenarios:
         gather_members(engine, scenario.plan, everybody)
     drawn = [draw_parameters(rhythm, seed, replicate) for replicate in range(replicates)]
-    world = _World(engine, everybody, horizon, rhythm, stages, seed, threads)
+    world = World(engine, everybody, horizon, rhythm, stages, seed, threads)
     rations = _find_rations(world, [one for one in scenarios if has_shared_limits(one.plan)], drawn[:TRIAL_REPLICATES])
     return Simulation(horizon, everybody.number, _follow(world, scenarios, drawn, rations, progress))
-
-
-@dataclass(frozen=True)
-class _World:
-    """What all plans and replicates share."""
-
-    engine: Engine
-    everybody: PeopleTable
-    horizon: Horizon
-    rhythm: Rhythm
-    stages: StageSettings
-    seed: int
-    threads: int
 
 
 @dataclass(frozen=True)
@@ -249,7 +280,7 @@ class _Party:
     members: list[tuple[Records, Records]]
 
 
-def _find_rations(world: _World, scenarios: Sequence[Scenario], drawn: Sequence[Rhythm]) -> dict[str, Rations]:
+def _find_rations(world: World, scenarios: Sequence[Scenario], drawn: Sequence[Rhythm]) -> dict[str, Rations]:
     """Let plans run without the limits that customers share, to see the demand; and once more under what follows."""
     rations: dict[str, Rations] = {}
     demand: dict[str, Floats] = {}
@@ -264,7 +295,7 @@ def _find_rations(world: _World, scenarios: Sequence[Scenario], drawn: Sequence[
 
 
 def _follow(
-    world: _World,
+    world: World,
     scenarios: Sequence[Scenario],
     drawn: Sequence[Rhythm],
     rations: Mapping[str, Rations],
@@ -293,7 +324,7 @@ def _follow(
 
 
 def _encode(
-    world: _World, scenarios: Sequence[Scenario], k: float, replicate: int, rations: Mapping[str, Rations]
+    world: World, scenarios: Sequence[Scenario], k: float, replicate: int, rations: Mapping[str, Rations]
 ) -> list[EncodedPlan]:
     """Silence, then each plan, under the lifts of one replicate."""
     season = world.horizon.season
@@ -305,7 +336,7 @@ def _encode(
     return encoded
 
 
-def _invite(world: _World, scenarios: Sequence[Scenario], chunk: Chunk) -> _Party:
+def _invite(world: World, scenarios: Sequence[Scenario], chunk: Chunk) -> _Party:
     nobody = np.zeros(len(chunk.frame), MEMBER)
     nobody["last_sent"], nobody["due"] = NEVER, NEVER
     members = [(nobody, np.zeros(0, CONTACT))]
