@@ -70,14 +70,21 @@ def simulate_chunk(
     for i in range(len(people)):
         person, member, draw, state = people[i], members[i], draws[i], states[0]
         _begin(communications, rules, person, member, draw, history, state)
+        if member.audience == 0:
+            _leave_in_peace(days, rules, person, draw, counts, state)
+            _end(len(days) - 1, communications, counts, total, state)
+            continue
+        staged = _listens(ENTER_STATE, communications, member)
+        cart_rate = person.cart_rate if _listens(CART_ABANDONED, communications, member) else 0.0
         for day in range(len(days)):
-            _enter_stages(day, communications, person, member, state)
+            if staged:
+                _enter_stages(day, communications, person, member, state)
             _open_candidates(day, days, communications, rules.first_day, member, counts, state)
             if state.pending:
                 _hold_out_or_ration(day, days, communications, rules, member, state)
                 arbitrate(day, days, communications, caps, rules.reserve, person, member, state)
                 _settle(i, day, communications, rules, counts, total, trace, state)
-            if person.cart_rate > 0 and draw_uniform(state.key, CART, np.uint64(day)) < person.cart_rate:
+            if cart_rate > 0 and draw_uniform(state.key, CART, np.uint64(day)) < cart_rate:
                 _call(CART_ABANDONED, 0, day, communications, member, state)
             if state.alive:
                 advance(day, draw.rate * days[day].season, draw.hazard, person.value, counts, state)
@@ -85,6 +92,26 @@ def simulate_chunk(
                     purchase(day, person.value, rules.k, counts, state)
                     _answer_purchase(day, communications, member, counts, state)
         _end(len(days) - 1, communications, counts, total, state)
+
+
+@inlined
+def _leave_in_peace(days: Records, rules: Any, person: Any, draw: Any, counts: Records, state: Any) -> None:
+    """Follow a customer whom nothing is meant for: only purchases happen."""
+    for day in range(len(days)):
+        if not state.alive:
+            return
+        advance(day, draw.rate * days[day].season, draw.hazard, person.value, counts, state)
+        while state.wait <= 0:
+            purchase(day, person.value, rules.k, counts, state)
+
+
+@inlined
+def _listens(event: int, communications: Records, member: Any) -> bool:
+    """Whether an event calls for anything that a customer may get."""
+    for c in range(len(communications)):
+        if communications[c].event == event and (member.audience >> np.uint64(c)) & np.uint64(1):
+            return True
+    return False
 
 
 @inlined

@@ -17,7 +17,7 @@ from crmlib.campaign.calendar import calendar_days, days_open
 from crmlib.campaign.eligibility import show_audience, suppressed_set
 from crmlib.campaign.expressions import read_condition
 from crmlib.campaign.plan import CATEGORIES, LONGEST_CAP_DAYS, STAGES, ContactPlan
-from crmlib.campaign.shapes import CONTACT, MARKETING, MEMBER, NEVER, PERSON, PROFILING, SERVICE
+from crmlib.campaign.shapes import CONTACT, FAR, MARKETING, MEMBER, NEVER, PERSON, PROFILING, SERVICE
 from crmlib.campaign.triggers import find_due
 from crmlib.campaign.worth import find_priced_out, rank_communications
 from crmlib.engine import Engine, Step, quote
@@ -160,6 +160,31 @@ def read_chunks(engine: Engine, everybody: PeopleTable, size: int = CHUNK) -> It
         for purpose, name in ((MARKETING, "marketing"), (PROFILING, "profiling"), (SERVICE, "service")):
             people["permitted"][:, purpose] = frame[name].to_numpy()
         yield Chunk(first, last, frame, people)
+
+
+def read_stage_days(engine: Engine, chunk: Chunk) -> NDArray[np.int64]:
+    """Days without a purchase after which each customer of a chunk enters the stages; `FAR` for who never bought.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``stage_days``: frequency, recency, after0 to after4.
+    chunk : Chunk
+    """
+    names = [f"after{place}" for place in range(5)]
+    frame = engine.frame(
+        f"""
+        SELECT {", ".join(f"coalesce(s.{name}, {FAR}) AS {name}" for name in names)}
+        FROM plan_people AS p
+        LEFT JOIN stage_days AS s ON s.frequency = p.frequency AND s.recency = p.recency
+        WHERE p.row >= $first AND p.row < $last
+        ORDER BY p.row
+        """,
+        first=chunk.first,
+        last=chunk.last,
+    )
+    days: NDArray[np.int64] = frame[names].to_numpy(np.int64)
+    return days
 
 
 def gather_members(engine: Engine, plan: ContactPlan, everybody: PeopleTable) -> str:

@@ -21,7 +21,7 @@ from crmlib.campaign.calendar import last_day
 from crmlib.campaign.chance import derive_keys, replicate_key
 from crmlib.campaign.encoding import EncodedPlan, Rations, communication_keys, encode_plan, encode_silence
 from crmlib.campaign.kernel import simulate_chunk
-from crmlib.campaign.people import Chunk, PeopleTable, gather_members, read_chunks, read_members
+from crmlib.campaign.people import Chunk, PeopleTable, gather_members, read_chunks, read_members, read_stage_days
 from crmlib.campaign.plan import ContactPlan
 from crmlib.campaign.posterior import Rhythm, calibrate_alive, draw_customers, draw_parameters, find_stage_days
 from crmlib.campaign.rationing import estimate_demand, has_shared_limits, ration
@@ -265,6 +265,7 @@ def simulate_plans(
         gather_members(engine, scenario.plan, everybody)
     drawn = [draw_parameters(rhythm, seed, replicate) for replicate in range(replicates)]
     world = World(engine, everybody, horizon, rhythm, stages, seed, threads)
+    _tabulate_stage_days(world)
     rations = _find_rations(world, [one for one in scenarios if has_shared_limits(one.plan)], drawn[:TRIAL_REPLICATES])
     return Simulation(horizon, everybody.number, _follow(world, scenarios, drawn, rations, progress))
 
@@ -278,6 +279,18 @@ class _Party:
     history: pd.DataFrame
     factor: Floats
     members: list[tuple[Records, Records]]
+
+
+def _tabulate_stage_days(world: World) -> None:
+    """Work the stages' days out once for every frequency and recency there is, as table ``stage_days``."""
+    pairs = world.engine.frame(
+        f'SELECT DISTINCT frequency, recency, recency AS "T" FROM {world.everybody.table} WHERE frequency IS NOT NULL'
+    )
+    days = find_stage_days(
+        world.rhythm, pairs.astype("float64"), world.stages, world.everybody.horizon_days or USUAL_HORIZON_DAYS
+    )
+    columns = {f"after{place}": days[:, place] for place in range(days.shape[1])}
+    world.engine.register("stage_days", pairs[["frequency", "recency"]].assign(**columns))
 
 
 def _find_rations(world: World, scenarios: Sequence[Scenario], drawn: Sequence[Rhythm]) -> dict[str, Rations]:
@@ -344,9 +357,7 @@ def _invite(world: World, scenarios: Sequence[Scenario], chunk: Chunk) -> _Party
         lifts = scenario.lifts["lift"].to_numpy(float)
         members.append(read_members(world.engine, scenario.plan, world.everybody, chunk, lifts))
     history = chunk.frame[["frequency", "recency", "T"]].astype("float64")
-    chunk.people["enter_after"] = find_stage_days(
-        world.rhythm, history, world.stages, world.everybody.horizon_days or USUAL_HORIZON_DAYS
-    )
+    chunk.people["enter_after"] = read_stage_days(world.engine, chunk)
     p_buy = chunk.frame["p_buy"].to_numpy(float)
     factor = calibrate_alive(world.rhythm, history, p_buy, world.everybody.horizon_days)
     return _Party(chunk.people, chunk.frame["key"].to_numpy(np.uint64), history, factor, members)
