@@ -51,6 +51,11 @@ class Rations:
     capacity: Floats
     budget: Floats
 
+    @property
+    def bind(self) -> bool:
+        """Whether any contact may be stopped."""
+        return bool((self.capacity < 1).any() or (self.budget < 1).any())
+
 
 def encode_silence(season: Floats, k: float) -> EncodedPlan:
     """Encode that nobody is contacted."""

@@ -227,10 +227,11 @@ def _hold_out_or_ration(day: int, days: Records, communications: Records, rules:
         own = derive_key(state.key, communications[c].key)
         state.full[c], state.spent[c] = 0, 0
         for channel in range(K):
+            room, money = days[day].capacity[c, channel], days[day].budget[c, channel]
             counter = np.uint64(2 * (day * K + channel))
-            if draw_uniform(own, RATION, counter) >= days[day].capacity[c, channel]:
+            if room < 1 and draw_uniform(own, RATION, counter) >= room:
                 state.full[c] |= np.uint8(1 << channel)
-            if draw_uniform(own, RATION, counter + np.uint64(1)) >= days[day].budget[c, channel]:
+            if money < 1 and draw_uniform(own, RATION, counter + np.uint64(1)) >= money:
                 state.spent[c] |= np.uint8(1 << channel)
 
 

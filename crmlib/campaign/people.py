@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -138,6 +138,28 @@ def gather_people(engine: Engine, first_day: date, as_of_date: date, margin_shar
     return PeopleTable(table, number, first_day, as_of_date, days)
 
 
+def sample_people(engine: Engine, everybody: PeopleTable, most: int, name: str = "plan_sample") -> PeopleTable:
+    """A sample of the customers, by their keys: whoever is in it stays in it when others arrive.
+
+    Parameters
+    ----------
+    engine : Engine
+    everybody : PeopleTable
+    most : int
+        Customers wanted, about.
+    name : str
+        Of the table that is made.
+    """
+    every = max(1, round(everybody.number / max(most, 1)))
+    sql = f"""
+        SELECT row_number() OVER (ORDER BY row) - 1 AS row, * EXCLUDE (row)
+        FROM {everybody.table}
+        WHERE key % $every = 0
+    """
+    table = engine.run(Step(name, sql), every=every)
+    return replace(everybody, table=table, number=engine.row(f"SELECT count(*) AS n FROM {table}")["n"])
+
+
 def read_chunks(engine: Engine, everybody: PeopleTable, size: int = CHUNK) -> Iterator[Chunk]:
     """Read customers as records, some at a time; `enter_after` is left to the simulation.
 
@@ -162,20 +184,21 @@ def read_chunks(engine: Engine, everybody: PeopleTable, size: int = CHUNK) -> It
         yield Chunk(first, last, frame, people)
 
 
-def read_stage_days(engine: Engine, chunk: Chunk) -> NDArray[np.int64]:
+def read_stage_days(engine: Engine, everybody: PeopleTable, chunk: Chunk) -> NDArray[np.int64]:
     """Days without a purchase after which each customer of a chunk enters the stages; `FAR` for who never bought.
 
     Parameters
     ----------
     engine : Engine
         Holds ``stage_days``: frequency, recency, after0 to after4.
+    everybody : PeopleTable
     chunk : Chunk
     """
     names = [f"after{place}" for place in range(5)]
     frame = engine.frame(
         f"""
         SELECT {", ".join(f"coalesce(s.{name}, {FAR}) AS {name}" for name in names)}
-        FROM plan_people AS p
+        FROM {everybody.table} AS p
         LEFT JOIN stage_days AS s ON s.frequency = p.frequency AND s.recency = p.recency
         WHERE p.row >= $first AND p.row < $last
         ORDER BY p.row
@@ -327,7 +350,8 @@ def _is_service(contacts: Records, plan: ContactPlan) -> NDArray[np.bool_]:
 def _places(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
     """Place of each name among those known; -1 for others."""
     places = {name: place for place, name in enumerate(known)}
-    return np.array([places.get(name, -1) for name in names], np.int64)
+    found: NDArray[np.int64] = names.astype(object).map(places).fillna(-1).to_numpy(np.int64)
+    return found
 
 
 def _name(what: str, plan: ContactPlan) -> str:

@@ -24,6 +24,8 @@ ATTENTION = (0.25, 0.5)
 #: Steps by which the price of money is fitted to a cost.
 STEPS = 7
 PROPOSED = "proposed"
+#: How far away the seeds are by which a proposal is judged.
+UNSEEN = 7919
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,15 @@ def write_proposal(folder: Path, read: ReadPlan, proposed: Scenario) -> Path:
     return path
 
 
-def list_names(scenarios: Sequence[Scenario]) -> list[str]:
-    """Ids of the plans."""
-    return [one.plan.id for one in scenarios]
+def score_unseen(world: World, scenarios: Sequence[Scenario], replicates: int) -> Simulation:
+    """Simulate plans in luck by which none of them was chosen."""
+    return replace(world, seed=world.seed + UNSEEN).simulate(scenarios, replicates)
+
+
+def tell_front(frame: pd.DataFrame, currency: str) -> str:
+    """Say, as a title, up to where more spending brings more than itself."""
+    own = frame[frame["on_front"]]
+    if own.empty or own["net_gain"].max() <= 0:
+        return "No spending brings more than itself"
+    best = float(own.sort_values("net_gain")["cost"].iloc[-1])
+    return f"Beyond {best:,.0f} {currency} of cost, more spending brings less than itself"

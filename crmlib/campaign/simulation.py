@@ -266,7 +266,8 @@ def simulate_plans(
     drawn = [draw_parameters(rhythm, seed, replicate) for replicate in range(replicates)]
     world = World(engine, everybody, horizon, rhythm, stages, seed, threads)
     _tabulate_stage_days(world)
-    rations = _find_rations(world, [one for one in scenarios if has_shared_limits(one.plan)], drawn[:TRIAL_REPLICATES])
+    limited = [one for one in scenarios if has_shared_limits(one.plan)]
+    rations = _find_rations(world, limited, drawn[:TRIAL_REPLICATES]) if limited else {}
     return Simulation(horizon, everybody.number, _follow(world, scenarios, drawn, rations, progress))
 
 
@@ -294,16 +295,19 @@ def _tabulate_stage_days(world: World) -> None:
 
 
 def _find_rations(world: World, scenarios: Sequence[Scenario], drawn: Sequence[Rhythm]) -> dict[str, Rations]:
-    """Let plans run without the limits that customers share, to see the demand; and once more under what follows."""
-    rations: dict[str, Rations] = {}
-    demand: dict[str, Floats] = {}
-    for _ in range(2 if scenarios else 0):
-        for outcome in _follow(world, scenarios, drawn, rations, None):
-            name, plan, contacts = outcome.name, outcome.plan, outcome.mean_contacts()
-            if plan is not None:
-                known = name in rations
-                demand[name] = estimate_demand(contacts, rations[name], demand[name]) if known else contacts
-                rations[name] = ration(plan, world.horizon.first_day, demand[name])
+    """Let plans run without the limits that customers share, to see the demand; and once more under what follows.
+
+    Plans whose demand stays within their limits need no rations.
+    """
+    free = {outcome.name: outcome.mean_contacts() for outcome in _follow(world, scenarios, drawn, {}, None)[1:]}
+    first_day = world.horizon.first_day
+    rations = {one.plan.id: ration(one.plan, first_day, free[one.plan.id]) for one in scenarios}
+    bound = [one for one in scenarios if rations[one.plan.id].bind]
+    rations = {one.plan.id: rations[one.plan.id] for one in bound}
+    for outcome in _follow(world, bound, drawn, rations, None)[1:] if bound else []:
+        assert outcome.plan is not None
+        demand = estimate_demand(outcome.mean_contacts(), rations[outcome.name], free[outcome.name])
+        rations[outcome.name] = ration(outcome.plan, first_day, demand)
     return rations
 
 
@@ -357,7 +361,7 @@ def _invite(world: World, scenarios: Sequence[Scenario], chunk: Chunk) -> _Party
         lifts = scenario.lifts["lift"].to_numpy(float)
         members.append(read_members(world.engine, scenario.plan, world.everybody, chunk, lifts))
     history = chunk.frame[["frequency", "recency", "T"]].astype("float64")
-    chunk.people["enter_after"] = read_stage_days(world.engine, chunk)
+    chunk.people["enter_after"] = read_stage_days(world.engine, world.everybody, chunk)
     p_buy = chunk.frame["p_buy"].to_numpy(float)
     factor = calibrate_alive(world.rhythm, history, p_buy, world.everybody.horizon_days)
     return _Party(chunk.people, chunk.frame["key"].to_numpy(np.uint64), history, factor, members)

@@ -108,6 +108,36 @@ def count_purchases_by_week(simulation: Simulation) -> pd.DataFrame:
     return frame
 
 
+def count_consent_base(simulation: Simulation, permitted: int) -> pd.DataFrame:
+    """Mean permissions for promotion at the end of each week, one for each customer and channel.
+
+    Parameters
+    ----------
+    simulation : Simulation
+    permitted : int
+        Permissions before the first day.
+
+    Returns
+    -------
+    DataFrame
+        week (its first day), a column per plan.
+    """
+    days = simulation.horizon.days
+    ends = [min(begin + 6, len(days) - 1) for begin in range(0, len(days), 7)]
+    left = {
+        outcome.name: permitted - outcome.counts["unsubscribes"].sum(axis=2).mean(axis=0).cumsum()[ends]
+        for outcome in simulation.plans
+    }
+    return pd.DataFrame({"week": pd.to_datetime([days[begin] for begin in range(0, len(days), 7)]), **left})
+
+
+def tell_consent_base(frame: pd.DataFrame, plans: Sequence[str], permitted: int) -> str:
+    """Say, as a title, which plan uses up most permissions."""
+    lost = {plan: permitted - float(frame[plan].iloc[-1]) for plan in plans}
+    most = max(lost, key=lambda plan: lost[plan])
+    return f"Plan {most} uses up {lost[most] / max(permitted, 1):.1%} of the permissions by the end"
+
+
 def count_skips(simulation: Simulation) -> pd.DataFrame:
     """Mean candidates that came to nothing: a row per reason that occurred, a column per plan; the commonest first."""
     frame = pd.DataFrame(
