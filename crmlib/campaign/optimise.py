@@ -175,7 +175,7 @@ class _Pricing:
             return taken, brought
 
         with ThreadPoolExecutor(self._threads) as pool:
-            parts = list(pool.map(run, range(0, len(value), _CHUNK)))
+            parts = list(pool.map(run, range(0, max(len(value), 1), _CHUNK)))
         return np.sum([taken for taken, _ in parts], axis=0).astype(float), sum(brought for _, brought in parts)
 
 

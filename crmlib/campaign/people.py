@@ -44,7 +44,7 @@ _PEOPLE = """
     SELECT row_number() OVER (ORDER BY e.customer_id) - 1 AS row, e.customer_id,
            CAST('0x' || substr(md5(e.customer_id), 1, 15) AS BIGINT) AS key,
            coalesce(v.expected_value, 0) * $margin_share AS value,
-           coalesce(v.{expected}, 0) / {days} AS rate, v.{chance} AS p_buy, coalesce(v.p_alive, 0) AS p_alive,
+           coalesce({expected}, 0) / {days} AS rate, v.{chance} AS p_buy, coalesce(v.p_alive, 0) AS p_alive,
            coalesce(c.carts, 0) / CAST($cart_days AS DOUBLE) AS cart_rate,
            p.frequency, p.recency, p.T, coalesce(p.frequency + 1, 0) AS bought,
            coalesce(date_diff('day', $first_day, p.last_purchase_date), $never) AS last_purchase,
@@ -124,7 +124,9 @@ def gather_people(engine: Engine, first_day: date, as_of_date: date, margin_shar
         if name.startswith("p_buy_")
     )
     days = horizons[-1] if horizons else 0
-    chance, expected = (f"p_buy_{days}d", f"expected_purchases_{days}d") if days else ("p_alive", "p_alive")
+    chance, expected = "p_alive", "v.p_alive * p.frequency / nullif(p.T, 0)"
+    if days:
+        chance, expected = f"p_buy_{days}d", f"v.expected_purchases_{days}d"
     engine.run(ABANDONED_CARTS, first_day=first_day, cart_days=CART_DAYS)
     table = engine.run(
         Step("plan_people", _PEOPLE.format(chance=chance, expected=expected, days=float(max(days, 1)))),
@@ -350,8 +352,7 @@ def _is_service(contacts: Records, plan: ContactPlan) -> NDArray[np.bool_]:
 def _places(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
     """Place of each name among those known; -1 for others."""
     places = {name: place for place, name in enumerate(known)}
-    found: NDArray[np.int64] = names.astype(object).map(places).fillna(-1).to_numpy(np.int64)
-    return found
+    return np.asarray(names.astype(object).map(places).fillna(-1), np.int64)
 
 
 def _name(what: str, plan: ContactPlan) -> str:

@@ -92,7 +92,7 @@ def lay_out(
     parts = [_read_open(engine, plan, everybody, chunk, lifts, step) for chunk in read_chunks(engine, everybody)]
     gross = np.concatenate([part[0] for part in parts] or [np.zeros((0, len(plan.communications)))])
     channel = np.concatenate([part[1] for part in parts] or [np.zeros((0, len(plan.communications)), int)])
-    scale = everybody.number / max(len(gross), 1)
+    scale = everybody.number / len(gross) if len(gross) else 1.0
     sendings = _list_sendings(plan, horizon, outcome, channel, scale)
     value = np.full((len(gross), len(sendings)), np.nan)
     cost = np.zeros(len(sendings))

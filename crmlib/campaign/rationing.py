@@ -59,9 +59,13 @@ def ration(plan: ContactPlan, first_day: date, demand: Floats) -> Rations:
                 k = CHANNELS.index(channel)
                 wanted = float(demand[day, place, k])
                 passing = min(wanted, room[channel], own_room)
-                rations.capacity[day, place, k] = passing / wanted if wanted else 1.0
-                paid = min(passing, left.affordable(today, channel, costs[place, k]))
-                rations.budget[day, place, k] = paid / passing if passing else 1.0
+                affordable = left.affordable(today, channel, costs[place, k])
+                paid = min(passing, affordable)
+                # what nobody wanted so far may be wanted once the higher ones are stopped
+                rations.capacity[day, place, k] = (
+                    passing / wanted if wanted else float(min(room[channel], own_room) >= 1)
+                )
+                rations.budget[day, place, k] = paid / passing if passing else float(affordable >= 1)
                 left.spend(today, channel, paid * costs[place, k])
                 room[channel] -= paid
                 own_room -= paid

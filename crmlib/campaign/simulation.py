@@ -37,6 +37,8 @@ Records = NDArray[np.void]
 USUAL_HORIZON_DAYS = 91
 #: Replicates of the trial runs that tell the demand.
 TRIAL_REPLICATES = 2
+#: How often the demand is looked at again under the rations that followed from it.
+TRIAL_ROUNDS = 2
 #: Name of the plan that contacts nobody.
 NO_CONTACT = "no_contact"
 
@@ -304,10 +306,12 @@ def _find_rations(world: World, scenarios: Sequence[Scenario], drawn: Sequence[R
     rations = {one.plan.id: ration(one.plan, first_day, free[one.plan.id]) for one in scenarios}
     bound = [one for one in scenarios if rations[one.plan.id].bind]
     rations = {one.plan.id: rations[one.plan.id] for one in bound}
-    for outcome in _follow(world, bound, drawn, rations, None)[1:] if bound else []:
-        assert outcome.plan is not None
-        demand = estimate_demand(outcome.mean_contacts(), rations[outcome.name], free[outcome.name])
-        rations[outcome.name] = ration(outcome.plan, first_day, demand)
+    for _ in range(TRIAL_ROUNDS if bound else 0):
+        for outcome in _follow(world, bound, drawn, rations, None)[1:]:
+            assert outcome.plan is not None
+            demand = estimate_demand(outcome.mean_contacts(), rations[outcome.name], free[outcome.name])
+            free[outcome.name] = demand
+            rations[outcome.name] = ration(outcome.plan, first_day, demand)
     return rations
 
 
