@@ -429,6 +429,22 @@ class StoreTestSettings(Settings):
         return self
 
 
+class PrivacySettings(Settings):
+    """How erased people are kept from coming back.
+
+    Parameters
+    ----------
+    hash_key_env : str, optional
+        Variable of the environment with the secret key of the tombstones; absent: a key is made once, in a file
+        ``hash_key`` beside them that only its owner can read.
+    tombstones : str
+        File of the tombstones, as seen from the params file; it is only ever added to.
+    """
+
+    hash_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    tombstones: str = "decisions/erased.jsonl"
+
+
 class CampaignSettings(Settings):
     """The contact plans, and how they are simulated.
 
@@ -484,7 +500,7 @@ class Params(Settings):
 
     Parameters
     ----------
-    run, sources, truth, identity, permission, behaviour, audit, campaign
+    run, sources, truth, identity, permission, privacy, behaviour, audit, campaign
         The file's sections.
     governance : str, optional
         File that says who answers for sources, notebooks and rules, as seen from the params file.
@@ -499,6 +515,7 @@ class Params(Settings):
     behaviour: BehaviourSettings = BehaviourSettings()
     audit: AuditSettings = AuditSettings()
     permission: PermissionSettings = PermissionSettings()
+    privacy: PrivacySettings = PrivacySettings()
     campaign: CampaignSettings | None = None
     governance: str | None = None
     notebooks: dict[str, dict[str, Any]] = Field(default_factory=dict)

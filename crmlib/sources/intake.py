@@ -22,6 +22,7 @@ from crmlib.sources.abandonments import derive_abandonments, list_hours
 from crmlib.sources.arrivals import check_arrivals, find_missing
 from crmlib.sources.buyers import resolve_buyers
 from crmlib.sources.derived import accept_restated_records, stage_consents_of_records, stage_tickets_of_lines
+from crmlib.sources.erased import stop_erased
 from crmlib.sources.landing import Landing, has_cursor, read_ledger
 from crmlib.sources.ledger import make_ledger
 from crmlib.sources.quarantine import (
@@ -35,6 +36,7 @@ from crmlib.sources.quarantine import (
 from crmlib.sources.snapshots import find_snapshots, mark_deleted
 from crmlib.sources.staging import Staging, list_entries
 from crmlib.sources.succession import succeed
+from crmlib.sources.tombstones import Tombstones, read_tombstones
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,17 +129,24 @@ def take_in(
     )
     staging = Staging(engine, params, landing, cutoff - timedelta(seconds=1))
     try:
-        return _take_in(staging, base, cutoff, quarantined)
+        return _take_in(staging, base, cutoff, quarantined, read_tombstones(params.privacy, params_file))
     finally:
         shutil.rmtree(landing_folder, ignore_errors=True)
 
 
-def _take_in(staging: Staging, base: Callable[[str], str | None], cutoff: datetime, quarantined: str | None) -> Intake:
+def _take_in(
+    staging: Staging,
+    base: Callable[[str], str | None],
+    cutoff: datetime,
+    quarantined: str | None,
+    tombstones: Tombstones | None,
+) -> Intake:
     engine, params = staging.engine, staging.params
     for source, entity, where, given in list_entries(params):
         staging.stage(source, entity, where, given)
     missing = find_missing(staging)
     check_arrivals(staging, missing)
+    stop_erased(staging, tombstones)
     tables = _succeed_all(staging, base)
     gather_outcomes(staging, [table for table in tables if engine.has(f"fresh_{table}")])
     check_usable(staging)

@@ -32,6 +32,7 @@ RULES = {
     "unknown_wording": "The form's definition knows no such version of the consent's wording.",
     "unknown_place": "The form asks for no such thing.",
     "wrong_cells": "The line has another number of cells than the heading.",
+    "erased": "This person was erased: the row is stopped at the door, and nothing of it is kept.",
     "conflicting_key": "Rows with this key differ, and nothing says which is newer.",
 }
 
@@ -131,7 +132,7 @@ def check_usable(staging: Staging) -> None:
           count(*) AS rows, mode(rows.field ORDER BY rows.field) AS field
         FROM intake_files AS files JOIN intake_rows AS rows USING (file)
         GROUP BY files.place
-        HAVING count(*) FILTER (WHERE rows.rule IS NULL) = 0
+        HAVING count(*) FILTER (WHERE rows.rule IS NULL OR rows.rule = 'erased') = 0
         ORDER BY files.place
         """
     )
@@ -179,7 +180,7 @@ def collect_rejected(staging: Staging, quarantined: str | None) -> str:
     engine.execute("CREATE OR REPLACE TABLE rejected_texts AS FROM unreadable_lines")
     rejected = {
         row["file"]
-        for row in engine.rows("SELECT DISTINCT file FROM intake_rows WHERE rule IS NOT NULL AND rule <> 'wrong_cells'")
+        for row in engine.rows("SELECT DISTINCT file FROM intake_rows WHERE rule NOT IN ('wrong_cells', 'erased')")
     }
     for delivery in staging.deliveries:
         if delivery.number in rejected:
@@ -223,7 +224,7 @@ def _read_again(engine: Engine, delivery: Delivery) -> None:
             SELECT {delivery.number}, {quote(ROW)}, CAST(json_object({cells}) AS VARCHAR)
             FROM {quote(read.table)}
             SEMI JOIN (
-              SELECT row AS {quote(ROW)} FROM intake_rows WHERE file = {delivery.number} AND rule IS NOT NULL
+              SELECT row AS {quote(ROW)} FROM intake_rows WHERE file = {delivery.number} AND rule <> 'erased'
             ) AS rejected USING ({quote(ROW)})
             """
         )
