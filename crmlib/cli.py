@@ -152,6 +152,55 @@ def prune(
     typer.echo(f"Deleted: {', '.join(deleted)}." if deleted else "Nothing to delete.")
 
 
+AskedPerson = Annotated[
+    str, typer.Argument(metavar="WHO", help="Customer id, source:id, e-mail, phone or national id.")
+]
+AskedBy = Annotated[str | None, typer.Option("--by", help="id, email, phone or national_id; absent: as it looks.")]
+OtherParams = Annotated[
+    Path | None, typer.Option("--params", metavar="PARAMS.yaml", help="In place of the params of the published run.")
+]
+
+
+@app.command()
+def access(
+    who: AskedPerson,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="A new folder, for what is kept.")],
+    by: AskedBy = None,
+    params: OtherParams = None,
+    runs_dir: RunsDir = DEFAULT_RUNS,
+) -> None:
+    """Write everything that is kept about a person, in every run, as JSON and as a page."""
+    from crmlib.params import local_today
+    from crmlib.rights.access import grant_access
+    from crmlib.rights.forget import read_settings
+    from crmlib.runs import RunStore
+
+    store = RunStore(runs_dir)
+    settings = read_settings(store, params)
+    files = grant_access(store, who, by, settings, local_today(settings.params), to)
+    typer.echo(f"What is kept is in {' and '.join(map(str, files))}: personal data, for this person alone.")
+
+
+@app.command()
+def forget(
+    who: AskedPerson,
+    by: AskedBy = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
+    params: OtherParams = None,
+    runs_dir: RunsDir = DEFAULT_RUNS,
+) -> None:
+    """Remove a person from every kept run, page and export, and keep later deliveries from bringing them back."""
+    from crmlib.params import local_today
+    from crmlib.rights import forget as forgetting
+    from crmlib.runs import RunStore
+
+    store = RunStore(runs_dir)
+    settings = forgetting.read_settings(store, params)
+    proof = forgetting.forget(store, who, by, settings, local_today(settings.params), dry_run=dry_run, tell=typer.echo)
+    if proof is not None:
+        typer.echo(f"Removed everywhere; the proof, without any value, is {proof}.")
+
+
 @app.command()
 def demo(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the retailer's files are written.")],

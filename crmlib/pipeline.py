@@ -147,6 +147,7 @@ def run_pipeline(
     else:
         folder = _begin(store, run_id, params, params_file, inputs, governance)
     with folder.writing():
+        store.check_no_erasure()
         clear_unfinished(folder)
         # a kernel that outlived its killed pipeline is no longer the writer
         folder.update(lambda manifest: manifest.update(status="running", writer=secrets.token_hex(16)))

@@ -24,6 +24,8 @@ from crmlib.errors import ConflictError, InputError
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 PRIVATE_MODE = 0o700
+#: What an erasure is about to do, while it does it.
+JOURNAL = ".erasing.json"
 Manifest = dict[str, Any]
 
 
@@ -206,6 +208,7 @@ class RunStore:
 
     def make_draft(self, folder: RunFolder) -> RunFolder:
         """Make a draft beside a run: its tables linked, so that a notebook run by hand changes nothing of it."""
+        self.check_no_erasure()
         manifest = folder.manifest()
         origin = manifest.get("draft_of") or folder.run_id
         count = 1
@@ -226,6 +229,11 @@ class RunStore:
             "writer": secrets.token_hex(16),
         }
         write_atomically(draft.path / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        try:
+            self.check_no_erasure()
+        except ConflictError:
+            shutil.rmtree(draft.path)
+            raise
         return draft
 
     def publish(self, folder: RunFolder) -> str:
@@ -326,6 +334,42 @@ class RunStore:
         beside.symlink_to(folder.run_id)
         beside.replace(self.directory / "latest")
         sync_folder(self.directory)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold everything: no run is begun, written, published or pruned meanwhile, and no draft is made.
+
+        Raises
+        ------
+        ConflictError
+            If another process writes to any run.
+        """
+        journal = self.directory / JOURNAL
+        with self._publishing(), contextlib.ExitStack() as held:
+            # whoever begins a run holds its lock and then looks for this file; it is only content once there is a plan
+            journal.touch(mode=0o600)
+            try:
+                for folder in self.all():
+                    held.enter_context(folder.writing())
+                for left in self.directory.glob(".pruned-*"):
+                    shutil.rmtree(left)
+                yield
+            finally:
+                if journal.exists() and not journal.stat().st_size:
+                    journal.unlink()
+
+    def check_no_erasure(self) -> None:
+        """Refuse to write a run while an erasure is under way.
+
+        Raises
+        ------
+        ConflictError
+            If one is, or was interrupted.
+        """
+        if (self.directory / JOURNAL).exists():
+            raise ConflictError(
+                f"{self.directory}: an erasure is under way here, or was interrupted; repeat crm forget, then this."
+            )
 
     def _publishing(self) -> contextlib.AbstractContextManager[None]:
         return _lock(self.directory / ".lock", f"{self.directory}: another process is publishing; try again.")

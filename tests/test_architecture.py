@@ -33,9 +33,11 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "demo": BASE,
     # a run in a notebook's hands
     "room": (*BASE, "runs"),
+    # a person's requests, in every kept run
+    "rights": (*BASE, "sources", "identity", "permission", "runs"),
     "pages": (*BASE, "governance", "runs", "report"),
     "pipeline": (*BASE, "governance", *STAGES, "runs", "room", "pages", "__init__"),
-    "cli": (*BASE, *STAGES, "runs", "room", "pages", "pipeline", "demo", "__init__"),
+    "cli": (*BASE, *STAGES, "runs", "room", "pages", "pipeline", "rights", "demo", "__init__"),
     "__init__": ("room",),
     "__main__": ("cli",),
 }
@@ -69,6 +71,7 @@ LOADS: dict[str, set[str]] = {
     "campaign": {"pandas", "scipy", "numba", "statsmodels"},
     "activation": {"pandas", "scipy", "numba"},
     "report": {"ipywidgets", "IPython"},
+    "rights": {"pandas", "phonenumbers"},
     "cli": set(),
     "demo": {"scipy"},
 }

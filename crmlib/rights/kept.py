@@ -1,0 +1,105 @@
+"""What is kept: every run, draft and unfinished run of a folder, and the files in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from crmlib.engine import Engine, literal, quote
+from crmlib.permission.erasure import Removal, find_delivered, find_removal
+from crmlib.runs import RunFolder, RunStore
+
+#: Column of ``private/`` that holds rows as they were delivered.
+DELIVERED = "delivered"
+
+
+@dataclass(frozen=True)
+class KeptTable:
+    """A Parquet file of a run.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    path : Path
+    columns : tuple of str
+    """
+
+    folder: RunFolder
+    path: Path
+    columns: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The contract's name, or what ``private/`` calls it."""
+        parent = self.path.parent
+        return self.path.stem if parent in (self.folder.tables, self.folder.private) else parent.name
+
+    @property
+    def place(self) -> str:
+        """Where it lies in its run."""
+        return str(self.path.relative_to(self.folder.path))
+
+    @property
+    def rows(self) -> str:
+        """Its rows, as SQL names them."""
+        return f"{scan_file(self.path)} AS held"
+
+    @property
+    def inode(self) -> tuple[int, int]:
+        """The file itself: the same for all its names."""
+        state = self.path.stat()
+        return state.st_dev, state.st_ino
+
+    @property
+    def removal(self) -> Removal | None:
+        """Which of its rows are a person's; None if it could hold none."""
+        if DELIVERED in self.columns and self.path.is_relative_to(self.folder.private):
+            return find_delivered(DELIVERED)
+        return find_removal(self.name, self.columns)
+
+
+def list_runs(store: RunStore) -> list[RunFolder]:
+    """Every run: the published one first, then by as-of date the latest, unfinished ones and drafts last."""
+    latest = store.latest()
+
+    def place(entry: tuple[int, RunFolder]) -> tuple[bool, bool, bool, str, int]:
+        number, folder = entry
+        manifest = folder.manifest()
+        published = latest is not None and folder.run_id == latest.run_id
+        draft, complete = "draft_of" in manifest, manifest["status"] == "complete"
+        return published, not draft, complete, str(manifest["as_of_date"]), number
+
+    return [folder for _, folder in sorted(enumerate(store.all()), key=place, reverse=True)]
+
+
+def list_tables(engine: Engine, folder: RunFolder) -> Iterator[KeptTable]:
+    """Every Parquet file of a run."""
+    for path in sorted(folder.path.rglob("*.parquet")):
+        if path.name[0] != ".":
+            described = engine.rows(f"DESCRIBE SELECT * FROM {scan_file(path)}")
+            yield KeptTable(folder, path, tuple(row["column_name"] for row in described))
+
+
+def list_documents(folder: RunFolder) -> list[Path]:
+    """Every other file of a run: pages, notebooks, exports, tracebacks, manifest."""
+    return sorted(
+        path for path in folder.path.rglob("*") if path.is_file() and path.suffix != ".parquet" and path.name[0] != "."
+    )
+
+
+def scan_file(path: Path) -> str:
+    """A Parquet file as SQL reads it."""
+    return f"read_parquet({literal(str(path))}, hive_partitioning = false)"
+
+
+def find_table(folder: RunFolder, name: str) -> str | None:
+    """A table of a run as SQL reads it, with all its versions; None if it is not there."""
+    path = folder.tables / f"{name}.parquet"
+    return scan_file(path) if path.is_file() else None
+
+
+def show_as_today(engine: Engine, scan: str, names: tuple[str, ...]) -> str:
+    """Columns of a table that may have been written before some of them were known."""
+    held = {row["column_name"] for row in engine.rows(f"DESCRIBE SELECT * FROM {scan}")}
+    return ", ".join(quote(name) if name in held else f"NULL AS {quote(name)}" for name in names)
