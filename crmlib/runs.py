@@ -353,6 +353,8 @@ class RunStore:
                     held.enter_context(folder.writing())
                 for left in self.directory.glob(".pruned-*"):
                     shutil.rmtree(left)
+                for left in self.directory.glob(f"{JOURNAL}-*"):
+                    left.unlink()
                 yield
             finally:
                 if journal.exists() and not journal.stat().st_size:

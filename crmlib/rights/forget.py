@@ -232,10 +232,10 @@ def _clean_run(
 ) -> None:
     prepare(engine, person, folder.run_id)
     customers = ",".join(person.customers.get(folder.run_id, []))
-    for table in list_tables(engine, folder):
-        if table.place in places:
-            _rewrite(engine, table, (*table.inode, customers), rewritten)
-            _keep_facts(engine, table)
+    tables = [table for table in list_tables(engine, folder) if table.place in places]
+    for table in tables:
+        _rewrite(engine, table, (*table.inode, customers), rewritten)
+    _keep_facts(engine, folder, tables)
     for path in list_documents(folder):
         if find_in_document(path, needles):
             cleaned = clean_document(path, needles)
@@ -267,22 +267,24 @@ def _rewrite(
     rewritten[same] = table.path
 
 
-def _keep_facts(engine: Engine, table: KeptTable) -> None:
-    """Bring the manifest in step with a rewritten table."""
-    if not table.path.is_relative_to(table.folder.tables):
-        return
-    entry = str(table.path.relative_to(table.folder.tables).with_suffix(""))
-    facts = table.folder.manifest()["tables"].get(entry)
-    sha256 = hash_file(table.path)
-    if facts is None or facts["sha256"] == sha256:
-        return
-    facts = {**facts, "sha256": sha256, "bytes": table.path.stat().st_size}
-    facts["rows"] = int(engine.row(f"SELECT count(*) AS n FROM {scan_file(table.path)}")["n"])
-    if "superseded" in facts:
-        keys = ", ".join(quote(name) for name in CONTRACTS[table.name].key[:-1])
-        lasting = engine.row(f"SELECT count(*) AS n FROM (SELECT DISTINCT {keys} FROM {scan_file(table.path)})")["n"]
-        facts["superseded"] = facts["rows"] - int(lasting)
-    table.folder.update(lambda manifest: manifest["tables"].update({entry: facts}))
+def _keep_facts(engine: Engine, folder: RunFolder, tables: list[KeptTable]) -> None:
+    """Bring the manifest in step with rewritten tables."""
+    held = folder.manifest()["tables"]
+    changed = {}
+    for table in tables:
+        entry = str(table.path.relative_to(folder.path).with_suffix("")).removeprefix("tables/")
+        facts, sha256 = held.get(entry), hash_file(table.path)
+        if facts is None or facts["sha256"] == sha256:
+            continue
+        scan = scan_file(table.path)
+        rows = int(engine.row(f"SELECT count(*) AS n FROM {scan}")["n"])
+        changed[entry] = {**facts, "sha256": sha256, "bytes": table.path.stat().st_size, "rows": rows}
+        if "superseded" in facts:
+            keys = ", ".join(quote(name) for name in CONTRACTS[table.name].key[:-1])
+            lasting = engine.row(f"SELECT count(*) AS n FROM (SELECT DISTINCT {keys} FROM {scan})")["n"]
+            changed[entry]["superseded"] = rows - int(lasting)
+    if changed:
+        folder.update(lambda manifest: manifest["tables"].update(changed))
 
 
 def _write_proof(store: RunStore, tombstones: Tombstones, person: Person, plan: Plan) -> Path:
@@ -359,7 +361,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _write_private(path: Path, text: str) -> None:
-    beside = path.with_name(f"{path.name}-{os.getpid()}")
+    beside = path.with_name(f"{path.name}-begun")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     _sync(beside)
