@@ -56,6 +56,8 @@ def _judge(engine: Engine, table: str, key: tuple[str, ...]) -> None:
     if table == "source_records":
         values += ", CAST(consents AS VARCHAR)"
     blamed = next(name for name in reversed(key) if name != "updated_at")
+    # of consents that contradict each other at one instant the refusal stands
+    refused = "decision = 'withdrawn'" if table == "consent_events" else "false"
     engine.execute(
         f"""
         CREATE OR REPLACE TABLE judged_{table} AS
@@ -63,14 +65,14 @@ def _judge(engine: Engine, table: str, key: tuple[str, ...]) -> None:
         -- by a number in place of the key: rows that only seem alike are told apart below
         several AS (SELECT hash({_list(key)}) AS key_hash FROM sound GROUP BY key_hash HAVING count(*) > 1),
         alike AS (
-          SELECT {_list(key)}, file, row, delivered_at, hash({values}) AS content
+          SELECT {_list(key)}, file, row, delivered_at, {refused} AS refused, hash({values}) AS content
           FROM sound SEMI JOIN several ON hash({_list(key)}) = key_hash
         ),
         compared AS (
           SELECT file, row,
-            delivered_at = max(delivered_at) OVER same_key
+            NOT refused AND delivered_at = max(delivered_at) OVER same_key
               AND min(content) OVER delivered_together <> max(content) OVER delivered_together AS differs,
-            row_number() OVER (same_key ORDER BY delivered_at DESC, file, row) > 1 AS again,
+            row_number() OVER (same_key ORDER BY delivered_at DESC, refused DESC, file, row) > 1 AS again,
             row_number() OVER (PARTITION BY {_list(key)}, file ORDER BY row) > 1 AS again_in_file
           FROM alike
           WINDOW same_key AS (PARTITION BY {_list(key)}),

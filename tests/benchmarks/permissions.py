@@ -45,9 +45,10 @@ def make_events(engine: Engine, customers: int, events: int) -> None:
         f"""
         CREATE OR REPLACE TABLE consent_events AS
         SELECT 'crm' AS record_source, 'r' || (hash(e) % {2 * customers}) AS source_record_id,
-               ['email', 'sms', 'push', 'postal', 'call'][1 + hash(e, 1) % 5] AS channel,
+               ['email', 'sms', 'push', 'postal', 'call'][1 + CAST(hash(e, 1) % 5 AS INTEGER)] AS channel,
                CASE WHEN hash(e, 2) % 10 < 7 THEN 'marketing' ELSE 'profiling' END AS purpose,
-               TIMESTAMPTZ '2020-11-01 00:00:00+00' + to_seconds(hash(e, 3) % 189000000) AS happened_at,
+               TIMESTAMPTZ '2020-11-01 00:00:00+00'
+                   + to_seconds(CAST(hash(e, 3) % 189000000 AS INTEGER)) AS happened_at,
                CASE WHEN hash(e, 4) % 10 < 6 THEN 'granted' ELSE 'withdrawn' END AS decision,
                'consent' AS legal_basis, 'form newsletter, page /account' AS evidence
         FROM range({events}) AS t(e)

@@ -422,3 +422,114 @@ def read_plainly(events, records):
 )  # fmt: skip
 def test_a_step_can_be_written_for_spark(step):
     assert step.spark.startswith(("WITH", "SELECT"))
+
+
+#: What happened to records of three people -> what follows for e-mail and marketing of the customer of r1.
+MORE_MERGES = {
+    "three records, the latest word in the third": (
+        {"r1": ("c1", 0.999), "r2": ("c1", 0.999), "r3": ("c1", 0.999)},
+        [event(YES, "2026-01-01"), event(YES, "2026-02-01", record="r2"), event(NO, "2026-03-01", record="r3")],
+        (False, "withdrawn"),
+    ),
+    "a withdrawal before the other's grant": (
+        SURE,
+        [event(NO, "2026-01-01"), event(YES, "2026-02-01", record="r2")],
+        (True, "granted"),
+    ),
+    "both at one moment in two records": (
+        SURE,
+        [event(NO, "2026-01-01"), event(YES, "2026-01-01", record="r2")],
+        (False, "withdrawn"),
+    ),
+    "a grant of another purpose joins": (
+        SURE,
+        [event(NO, "2026-01-01"), event(YES, "2026-02-01", record="r2", purpose="service")],
+        (False, "withdrawn"),
+    ),
+    "a grant of another channel joins": (
+        SURE,
+        [event(NO, "2026-01-01"), event(YES, "2026-02-01", record="r2", channel="sms")],
+        (False, "withdrawn"),
+    ),
+    "a box ticked in the other record": (
+        SURE,
+        [event(NO, "2026-01-01"), event(YES, "2026-09-01", record="r2", evidence=STATE)],
+        (False, "withdrawn"),
+    ),
+    "an objection in the other record": (
+        SURE,
+        [event(YES, "2026-01-01"), event(NO, "2026-02-01", record="r2", legal_basis="legitimate_interest")],
+        (False, "objected"),
+    ),
+    "an objection and a withdrawal at one moment": (
+        SURE,
+        [event(NO, "2026-02-01"), event(NO, "2026-02-01", record="r2", legal_basis="legitimate_interest")],
+        (False, "objected"),
+    ),
+    "an unconfirmed grant in a sure record": (
+        SURE,
+        [event(YES, "2026-02-01", record="r2", evidence=PENDING)],
+        (False, "unconfirmed"),
+    ),
+    "an unsure withdrawal after a sure grant": (
+        {"r1": ("c1", 0.999), "r2": ("c1", 0.96)},
+        [event(YES, "2026-01-01"), event(NO, "2026-02-01", record="r2")],
+        (False, "withdrawn"),
+    ),
+    "a record nobody delivered": (
+        {"r1": ("c1", None)},
+        [event(YES, "2026-01-01", record="gone")],
+        (False, "no_record"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MORE_MERGES)
+def test_of_more_records_put_together(engine, case):
+    records, events, expected = MORE_MERGES[case]
+    assert judge(engine, *events, records=records) == expected
+    assert judge(engine, *reversed(events), records=records) == expected
+
+
+@pytest.mark.parametrize("channel", ASKED_CHANNELS)
+@pytest.mark.parametrize(("minimum_age", "born", "allowed"), [
+    (14, date(2012, 11, 1), True), (14, date(2012, 11, 2), False), (16, date(2010, 11, 1), True),
+    (16, date(2010, 11, 2), False), (18, date(2008, 11, 1), True), (18, date(2008, 11, 2), False),
+])  # fmt: skip
+def test_the_age_of_params_holds_by_every_channel(engine, channel, minimum_age, born, allowed):
+    settings = PermissionSettings(minimum_age=minimum_age)
+    customers = [{"customer_id": "c1", "birth_date": born}]
+    found = judge(
+        engine, event(YES, "2026-10-01", channel=channel), channel=channel, customers=customers, settings=settings
+    )
+    assert found == (allowed, "granted" if allowed else "minor")
+
+
+@pytest.mark.parametrize("certain", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_merge_makes_no_yes_of_noes_and_a_split_restores(engine, seed, certain):
+    _, records, events = random_history(seed)
+    apart = {record: (f"s{record}", None) for record in records}
+    events = [e for e in events if e["evidence"] != STATE]
+    prepare(engine, events, records=apart)
+    before = decide(engine)
+    together = {record: (customer, 0.999 if certain else 0.9) for record, (customer, _) in records.items()}
+    prepare(engine, events, records=together)
+    merged = decide(engine)
+    parts = {}
+    for record, (customer, _) in together.items():
+        parts.setdefault(customer, []).append(f"s{record}")
+    turned = 0
+    for (customer, channel, purpose), row in merged.items():
+        if purpose != "marketing" or not row["allowed"]:
+            continue
+        old = [before[part, channel, purpose] for part in parts[customer]]
+        assert certain
+        granted = [part["valid_from"] for part in old if part["allowed"]]
+        refused = [part["valid_from"] for part in old if part["answer"] in ("withdrawn", "objected")]
+        assert granted
+        assert not refused or max(refused) < max(granted)
+        turned += len(refused)
+    assert certain or not any(row["allowed"] for row in merged.values())
+    prepare(engine, events, records=apart)
+    assert decide(engine) == before

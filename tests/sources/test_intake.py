@@ -551,3 +551,32 @@ def test_rows_of_other_kinds_are_left_to_other_entities(deliveries):
     deliveries.take_in({"pos": {"tickets": {"path": "log.csv", "rows_with": kinds, "fields": fields}}})
     assert deliveries.values("tickets", "ticket_id") == ["1", "3"]
     assert deliveries.ledger() == [(2, 2, 0, 0)]
+
+
+def test_of_consents_that_contradict_each_other_at_one_instant_the_refusal_stands(deliveries):
+    rows = ["1,granted", "1,withdrawn", "2,withdrawn", "2,granted", "3,withdrawn", "3,withdrawn"]
+    lines = [f"{row},email,marketing,2026-01-01T10:00:00" for row in rows]
+    deliveries.write("consents.csv", "\n".join(["id,d,channel,purpose,at", *lines]) + "\n")
+    fields = {"source_record_id": "id", "decision": "d", "channel": "channel", "purpose": "purpose"}
+    deliveries.take_in({"log": {"consents": {"path": "consents.csv", "fields": fields | {"happened_at": "at"}}}})
+    assert deliveries.values("consent_events", "decision") == ["withdrawn"] * 3
+    assert [rule for _, _, rule in deliveries.rejected()] == ["conflicting_key"] * 2
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ("1,granted,email,marketing,", "happened_at"),
+        ("1,granted,fax,marketing,2026-01-01T10:00:00", "channel"),
+        ("1,granted,email,fun,2026-01-01T10:00:00", "purpose"),
+        ("1,perhaps,email,marketing,2026-01-01T10:00:00", "decision"),
+        (",granted,email,marketing,2026-01-01T10:00:00", "source_record_id"),
+    ],
+)
+def test_a_consent_that_says_too_little_is_rejected_by_its_field(deliveries, row, field):
+    sound = "9,granted,email,marketing,2026-01-01T10:00:00"
+    deliveries.write("consents.csv", f"id,d,channel,purpose,at\n{sound}\n{row}\n")
+    fields = {"source_record_id": "id", "decision": "d", "channel": "channel", "purpose": "purpose"}
+    deliveries.take_in({"log": {"consents": {"path": "consents.csv", "fields": fields | {"happened_at": "at"}}}})
+    assert deliveries.values("consent_events", "source_record_id") == ["9"]
+    assert [(number, name) for number, name, _ in deliveries.rejected()] == [(2, field)]
