@@ -183,8 +183,11 @@ def access(
 
 @app.command()
 def forget(
-    who: AskedPerson,
+    who: Annotated[
+        str | None, typer.Argument(metavar="WHO", help="Customer id, source:id, e-mail, phone or national id.")
+    ] = None,
     by: AskedBy = None,
+    due: Annotated[bool, typer.Option("--due", help="Whatever is kept longer than retention: says.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
     params: OtherParams = None,
     runs_dir: RunsDir = DEFAULT_RUNS,
@@ -194,9 +197,15 @@ def forget(
     from crmlib.rights import forget as forgetting
     from crmlib.runs import RunStore
 
+    if (who is None) != due:
+        raise InputError("crm forget: name one person, or give --due for what is kept too long.")
     store = RunStore(runs_dir)
     settings = forgetting.read_settings(store, params)
-    proof = forgetting.forget(store, who, by, settings, local_today(settings.params), dry_run=dry_run, tell=typer.echo)
+    today = local_today(settings.params)
+    if who is None:
+        proof = forgetting.forget_due(store, settings, today, dry_run=dry_run, tell=typer.echo)
+    else:
+        proof = forgetting.forget(store, who, by, settings, today, dry_run=dry_run, tell=typer.echo)
     if proof is not None:
         typer.echo(f"Removed everywhere; the proof, without any value, is {proof}.")
 

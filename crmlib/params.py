@@ -445,6 +445,30 @@ class PrivacySettings(Settings):
     tombstones: str = "decisions/erased.jsonl"
 
 
+class RetentionRule(Settings):
+    """How long something is kept.
+
+    Parameters
+    ----------
+    entity : str
+        ``customers``: people without any sign of life (record, purchase, consent) for so long go whole; another
+        entity: its rows that old go, of consents only grants, since a refusal must be known for good.
+    purpose : str, optional
+        Of consents: only those for this purpose.
+    keep_days : int
+    """
+
+    entity: Literal["customers", "consents", "tickets", "sends", "web_events", "service_cases"]
+    purpose: Literal["marketing", "profiling", "service", "third_party"] | None = None
+    keep_days: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _purpose_of_consents(self) -> RetentionRule:
+        if self.purpose is not None and self.entity != "consents":
+            raise ValueError("only consents have a purpose")
+        return self
+
+
 class CampaignSettings(Settings):
     """The contact plans, and how they are simulated.
 
@@ -500,7 +524,7 @@ class Params(Settings):
 
     Parameters
     ----------
-    run, sources, truth, identity, permission, privacy, behaviour, audit, campaign
+    run, sources, truth, identity, permission, privacy, retention, behaviour, audit, campaign
         The file's sections.
     governance : str, optional
         File that says who answers for sources, notebooks and rules, as seen from the params file.
@@ -516,6 +540,7 @@ class Params(Settings):
     audit: AuditSettings = AuditSettings()
     permission: PermissionSettings = PermissionSettings()
     privacy: PrivacySettings = PrivacySettings()
+    retention: list[RetentionRule] = Field(default_factory=list)
     campaign: CampaignSettings | None = None
     governance: str | None = None
     notebooks: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -54,7 +54,7 @@ class Removal:
         return f"SELECT * FROM {rows} WHERE {self.condition}"
 
 
-def find_removal(table: str, columns: Collection[str]) -> Removal | None:
+def find_removal(table: str, columns: Collection[str], expired: str | None = None) -> Removal | None:
     """Say which rows of a table are the person's.
 
     Parameters
@@ -63,6 +63,8 @@ def find_removal(table: str, columns: Collection[str]) -> Removal | None:
         Its name.
     columns : collection of str
         Its columns; what they mean is told by their names, as the contracts have them.
+    expired : str, optional
+        Condition of further rows that go: those kept longer than params say.
 
     Returns
     -------
@@ -95,6 +97,7 @@ def find_removal(table: str, columns: Collection[str]) -> Removal | None:
         f"({quote(source)}, {quote(record)}) IN (SELECT source, source_record_id FROM {RECORDS})"
         for source, record in pairs
     ]
+    named += [expired] if expired is not None else []
     if not named:
         return None
     blank = tuple(name for name in ANONYMOUS.get(table, ()) if name in columns)

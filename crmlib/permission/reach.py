@@ -165,3 +165,77 @@ def summarise_changes(engine: Engine, base: str | None) -> pd.DataFrame:
         ORDER BY channel, list_position(['before', 'new customers', 'gained', 'lost', 'gone customers'], step)
         """
     )
+
+
+def cross_islands(engine: Engine, purpose: str = "marketing") -> pd.DataFrame:
+    """Count who can be reached by island and channel, exactly; not for a page before it is protected.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `customers` and ``contactable``.
+    purpose : str
+
+    Returns
+    -------
+    DataFrame
+        A row per island (``elsewhere`` where none is known), a column per channel and one of all customers.
+    """
+    counted = engine.frame(
+        """
+        WITH placed AS (SELECT customer_id, coalesce(island, 'elsewhere') AS island FROM customers)
+        SELECT island, channel, count(*) AS customers
+        FROM placed JOIN contactable USING (customer_id)
+        WHERE purpose = $purpose
+        GROUP BY island, channel
+        UNION ALL
+        SELECT island, 'customers', count(*) FROM placed GROUP BY island
+        """,
+        purpose=purpose,
+    )
+    table = counted.pivot(index="island", columns="channel", values="customers").fillna(0).astype("int64")
+    channels = sorted(set(table.columns) - {"customers"})
+    return table.sort_values("customers", ascending=False)[["customers", *channels]]
+
+
+def summarise_merges(engine: Engine) -> pd.DataFrame:
+    """Tell what putting records together did to permissions for marketing.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `identities`, `permissions` and ``consents`` (made by `crmlib.permission.consent.decide_permissions`).
+
+    Returns
+    -------
+    DataFrame
+        channel; agreed, withdrawn_elsewhere (a grant in one record, and no permission because of another's
+        withdrawal), granted_elsewhere (a withdrawal in one record, and a later grant in another that counts) and
+        uncertain (a grant that does not count, for the record may be another's): customers of several records.
+    """
+    return engine.frame(
+        """
+        WITH joined AS (SELECT customer_id FROM identities GROUP BY customer_id HAVING count(*) > 1),
+        said AS (
+            SELECT c.customer_id, c.channel,
+                   count(DISTINCT c.source || ':' || c.event_id) AS records,
+                   bool_or(c.outcome IN ('granted', 'uncertain_identity', 'unconfirmed')) AS some_granted,
+                   bool_or(c.outcome IN ('withdrawn', 'objected')) AS some_withdrawn
+            FROM consents c SEMI JOIN joined USING (customer_id)
+            WHERE c.purpose = 'marketing'
+            GROUP BY c.customer_id, c.channel
+        )
+        SELECT s.channel,
+               count(*) FILTER (WHERE NOT (s.some_granted AND s.some_withdrawn)
+                                AND p.reason <> 'uncertain_identity') AS agreed,
+               count(*) FILTER (WHERE s.some_granted AND s.some_withdrawn AND NOT p.allowed
+                                AND p.reason <> 'uncertain_identity') AS withdrawn_elsewhere,
+               count(*) FILTER (WHERE s.some_granted AND s.some_withdrawn AND p.allowed) AS granted_elsewhere,
+               count(*) FILTER (WHERE p.reason = 'uncertain_identity') AS uncertain
+        FROM said s
+        JOIN permissions p ON p.customer_id = s.customer_id AND p.channel = s.channel AND p.purpose = 'marketing'
+        WHERE s.records > 1
+        GROUP BY s.channel
+        ORDER BY s.channel
+        """
+    )

@@ -89,7 +89,8 @@ def collect(engine: Engine, runs: list[RunFolder], person: Person) -> list[dict[
         manifest = folder.manifest()
         tables: dict[str, Any] = {}
         for table, _ in find_tables(engine, folder, person):
-            assert table.removal is not None
+            removal = table.find_removal(person.expired)
+            assert removal is not None
             file = (table.inode, ",".join(person.customers.get(folder.run_id, [])))
             if file in seen:
                 tables[table.place] = {"same_as": seen[file]}
@@ -99,7 +100,7 @@ def collect(engine: Engine, runs: list[RunFolder], person: Person) -> list[dict[
             tables[table.place] = {
                 "table": table.name,
                 "meaning": contract.meaning if contract else "Rows as they were delivered, or were sent.",
-                "rows": engine.rows(table.removal.found(table.rows)),
+                "rows": engine.rows(removal.found(table.rows)),
             }
         documents = {
             str(path.relative_to(folder.path)): passages

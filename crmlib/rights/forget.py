@@ -17,8 +17,9 @@ from typing import Any
 from crmlib.engine import Engine, quote
 from crmlib.errors import InputError
 from crmlib.params import Params
+from crmlib.permission.retention import expire_rows, list_due_customers
 from crmlib.rights.documents import Needles, clean_document, find_in_document, make_needles
-from crmlib.rights.kept import KeptTable, list_documents, list_runs, list_tables, scan_file
+from crmlib.rights.kept import KeptTable, find_table, list_documents, list_runs, list_tables, scan_file
 from crmlib.rights.matching import find_tables, prepare
 from crmlib.rights.person import Person, asked_tombstone, find_person, read_request
 from crmlib.runs import JOURNAL, RunFolder, RunStore, clear_unfinished, hash_file, sync_folder, write_atomically
@@ -28,6 +29,8 @@ from crmlib.tables import CONTRACTS
 #: Where the proofs lie, beside the runs.
 PROOFS = "erasures"
 MEMORY = "1GB"
+#: People whose time is over that go in one erasure.
+MOST_AT_ONCE = 200
 
 Tell = Callable[[str], None]
 
@@ -165,11 +168,61 @@ def forget(
             engine.close()
 
 
-def forget_person(engine: Engine, store: RunStore, settings: Settings, person: Person, today: date) -> Path:
-    """Erase a person who was found already; nothing else may write to the runs meanwhile."""
-    plan = Plan(_next_number(store), today.isoformat(), _dump(person))
-    plan.steps = _make_steps(engine, list_runs(store), person)
-    return carry_out(engine, store, settings, plan)
+def forget_due(store: RunStore, settings: Settings, today: date, *, dry_run: bool, tell: Tell) -> Path | None:
+    """Erase what is kept longer than params say, by the published run: whole people, and rows that are old.
+
+    Returns
+    -------
+    Path or None
+        The proof; None for a dry run, or where nothing is due.
+
+    Raises
+    ------
+    InputError
+        If params set no periods.
+    ConflictError
+        If a run is being written.
+    """
+    rules = settings.params.retention
+    if not rules:
+        raise InputError(f"{settings.params_file}: retention: sets no periods, so nothing is due.")
+    with store.alone():
+        _end_killed(store, settings, tell)
+        engine = Engine(threads=2, memory_limit=MEMORY)
+        try:
+            latest = store.get("latest")
+            as_of = date.fromisoformat(latest.manifest()["as_of_date"])
+            person = _find_due(engine, store, settings, latest, as_of, tell)
+            plan = Plan(_next_number(store), today.isoformat(), _dump(person))
+            plan.steps = _make_steps(engine, list_runs(store), person)
+            for line in _summarise(plan) or ["Nothing is due."]:
+                tell(line)
+            if dry_run or not plan.steps:
+                return None
+            return carry_out(engine, store, settings, plan)
+        finally:
+            engine.close()
+
+
+def _find_due(
+    engine: Engine, store: RunStore, settings: Settings, latest: RunFolder, as_of: date, tell: Tell
+) -> Person:
+    rules = settings.params.retention
+    for name in ("customers", "identities", "consent_events"):
+        scan = find_table(latest, name)
+        if scan is None:
+            raise InputError(f"The run {latest.run_id} has no table {name}, so what is due cannot be told.")
+        engine.view(name, f"SELECT * FROM {scan}")
+    due = list_due_customers(engine, rules, as_of)
+    if len(due) > MOST_AT_ONCE:
+        tell(f"{len(due):,} people are due; {MOST_AT_ONCE} of them go now: call again for the others.")
+    whole = Person(expired=dict(filter(None, (expire_rows(rule, as_of) for rule in rules))))
+    runs = list_runs(store)
+    for customer in due[:MOST_AT_ONCE]:
+        person = find_person(engine, runs, "id", customer, settings.country)
+        assert person is not None
+        whole.join(person)
+    return whole
 
 
 def carry_out(engine: Engine, store: RunStore, settings: Settings, plan: Plan) -> Path:
@@ -213,7 +266,8 @@ def _make_steps(engine: Engine, runs: list[RunFolder], person: Person) -> list[S
     steps = []
     for folder in runs:
         for table, rows in find_tables(engine, folder, person):
-            blank = table.removal is not None and table.removal.blank
+            removal = table.find_removal(person.expired)
+            blank = removal is not None and removal.blank
             steps.append(Step(folder.run_id, table.place, rows, "made anonymous" if blank else "removed"))
         for path in list_documents(folder):
             if passages := find_in_document(path, needles):
@@ -234,7 +288,7 @@ def _clean_run(
     customers = ",".join(person.customers.get(folder.run_id, []))
     tables = [table for table in list_tables(engine, folder) if table.place in places]
     for table in tables:
-        _rewrite(engine, table, (*table.inode, customers), rewritten)
+        _rewrite(engine, table, person, (*table.inode, customers), rewritten)
     _keep_facts(engine, folder, tables)
     for path in list_documents(folder):
         if find_in_document(path, needles):
@@ -246,10 +300,14 @@ def _clean_run(
 
 
 def _rewrite(
-    engine: Engine, table: KeptTable, same: tuple[int, int, str], rewritten: dict[tuple[int, int, str], Path]
+    engine: Engine,
+    table: KeptTable,
+    person: Person,
+    same: tuple[int, int, str],
+    rewritten: dict[tuple[int, int, str], Path],
 ) -> None:
     """Write a table without the person; a file that several runs link is written once, and linked again."""
-    removal = table.removal
+    removal = table.find_removal(person.expired)
     assert removal is not None
     if not engine.row(f"SELECT EXISTS ({removal.found(table.rows)}) AS any")["any"]:
         return

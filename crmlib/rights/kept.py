@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,12 +51,12 @@ class KeptTable:
         state = self.path.stat()
         return state.st_dev, state.st_ino
 
-    @property
-    def removal(self) -> Removal | None:
-        """Which of its rows are a person's; None if it could hold none."""
+    def find_removal(self, expired: Mapping[str, str]) -> Removal | None:
+        """Which of its rows are a person's, or kept too long by the condition for its table; None if none could be."""
         if DELIVERED in self.columns and self.path.is_relative_to(self.folder.private):
             return find_delivered(DELIVERED)
-        return find_removal(self.name, self.columns)
+        in_tables = self.path.is_relative_to(self.folder.tables)
+        return find_removal(self.name, self.columns, expired.get(self.name) if in_tables else None)
 
 
 def list_runs(store: RunStore) -> list[RunFolder]:

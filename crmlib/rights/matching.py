@@ -39,7 +39,7 @@ def find_tables(engine: Engine, folder: RunFolder, person: Person) -> Iterator[t
     """The tables of a run that hold rows of the person, and how many."""
     prepare(engine, person, folder.run_id)
     for table in list_tables(engine, folder):
-        if (removal := table.removal) is not None:
+        if (removal := table.find_removal(person.expired)) is not None:
             rows = int(engine.row(f"SELECT count(*) AS n FROM ({removal.found(table.rows)})")["n"])
             if rows:
                 yield table, rows

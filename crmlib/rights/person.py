@@ -46,6 +46,8 @@ class Person:
         Kind -> values of their own as they were delivered; for name and address whatever they gave.
     tombstones : list of (kind, form)
         What keeps the person from coming back.
+    expired : dict of str to str
+        Table -> condition of rows, whosever they are, that were kept for too long.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -54,6 +56,20 @@ class Person:
     shared: dict[str, int] = field(default_factory=dict)
     spelled: dict[str, set[str]] = field(default_factory=dict)
     tombstones: list[tuple[str, str]] = field(default_factory=list)
+    expired: dict[str, str] = field(default_factory=dict)
+
+    def join(self, other: Person) -> None:
+        """Mean another person, too."""
+        self.records = sorted({*self.records, *other.records})
+        self.tombstones = list(dict.fromkeys([*self.tombstones, *other.tombstones]))
+        for run, ids in other.customers.items():
+            self.customers[run] = sorted({*self.customers.get(run, []), *ids})
+        for kind, values in other.own.items():
+            self.own.setdefault(kind, set()).update(values)
+        for kind, values in other.spelled.items():
+            self.spelled.setdefault(kind, set()).update(values)
+        for kind, count in other.shared.items():
+            self.shared[kind] = self.shared.get(kind, 0) + count
 
 
 def read_request(asked: str, by: str | None, country: str) -> tuple[str, str]:

@@ -7,9 +7,11 @@ import pytest
 from crmlib.permission.evaluation import evaluate_permissions
 from crmlib.permission.reach import (
     count_reached,
+    cross_islands,
     cross_reasons,
     find_contactable,
     summarise_changes,
+    summarise_merges,
     summarise_reach,
 )
 from tests.made_tables import make_table, make_tables
@@ -122,3 +124,51 @@ def test_permissions_are_judged_for_those_whose_identity_is_right(engine):
 def test_without_a_truth_nothing_is_judged(engine):
     assert evaluate_permissions(engine, "who", None).empty
     assert evaluate_permissions(engine, None, "truth").empty
+
+
+def test_the_reachable_are_counted_by_island(engine):
+    islands = {"ana": "Tenerife", "bea": "Tenerife", "carla": None}
+    make_tables(
+        engine,
+        customers=[
+            {"customer_id": name, "island": island, "email": f"{name}@correo.example"}
+            for name, island in islands.items()
+        ],
+        permissions=[permit("ana"), permit("bea", allowed=False), permit("carla"), permit("ana", "push")],
+    )
+    find_contactable(engine)
+    table = cross_islands(engine)
+    assert table.to_dict("index") == {
+        "Tenerife": {"customers": 2, "email": 1, "push": 1},
+        "elsewhere": {"customers": 1, "email": 1, "push": 0},
+    }
+
+
+def test_what_merges_did_is_told_of_customers_with_several_voices(engine):
+    said = {
+        "agree": ("granted", "granted", True, "granted"),
+        "refused": ("granted", "withdrawn", False, "withdrawn"),
+        "again": ("withdrawn", "granted", True, "granted"),
+        "unsure": ("withdrawn", "uncertain_identity", False, "uncertain_identity"),
+    }
+    records = [(name, f"{name} {number}") for name in said for number in (1, 2)] + [("alone", "alone")]
+    make_tables(
+        engine,
+        identities=[{"source": "crm", "source_record_id": record, "customer_id": name} for name, record in records],
+        permissions=[permit(name, allowed=allowed, reason=reason) for name, (_, _, allowed, reason) in said.items()],
+    )
+    engine.execute(
+        "CREATE TABLE consents (customer_id VARCHAR, channel VARCHAR, purpose VARCHAR, outcome VARCHAR, "
+        "source VARCHAR, event_id VARCHAR)"
+    )
+    for name, outcomes in said.items():
+        for number in (1, 2):
+            engine.execute(
+                "INSERT INTO consents VALUES ($name, 'email', 'marketing', $outcome, 'crm', $record)",
+                name=name,
+                outcome=outcomes[number - 1],
+                record=f"{name} {number}",
+            )
+    assert summarise_merges(engine).to_dict("records") == [
+        {"channel": "email", "agreed": 1, "withdrawn_elsewhere": 1, "granted_elsewhere": 1, "uncertain": 1}
+    ]

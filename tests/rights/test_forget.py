@@ -13,8 +13,9 @@ import pytest
 
 from crmlib.engine import Engine, literal
 from crmlib.errors import ConflictError, InputError
+from crmlib.params import RetentionRule
 from crmlib.rights.access import grant_access
-from crmlib.rights.forget import forget, read_settings
+from crmlib.rights.forget import Settings, forget, forget_due, read_settings
 from crmlib.runs import JOURNAL, RunStore, hash_file
 from crmlib.sources.tombstones import email_form, name_birth_form, read_tombstones, record_form
 from tests.rights.conftest import ANA, ANAS_OWN, BERTA, SAME_ELSEWHERE, SHARED_PHONE, TODAY, copy_store
@@ -220,7 +221,9 @@ def test_no_run_and_no_draft_begins_meanwhile(store, settings):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from crmlib.rights.forget import forget, read_settings
+from crmlib.params import RetentionRule
+from crmlib.rights.access import grant_access
+from crmlib.rights.forget import Settings, forget, forget_due, read_settings
 from crmlib.runs import RunStore
 from tests.rights.conftest import ANA, TODAY
 store = RunStore(Path(sys.argv[1]))
@@ -265,3 +268,34 @@ def test_killed_at_any_moment_and_repeated_it_ends_the_same(template, tmp_path, 
     assert decode_runs(store) == left
     same = ("erasure", "erased_on", "tombstones_by_kind", "records", "removed")
     assert {name: proof[name] for name in same} == {name: expected[name] for name in same}
+
+
+def test_what_is_kept_too_long_goes_the_same_way(store, settings):
+    params = settings.params.model_copy(
+        update={
+            "retention": [
+                RetentionRule(entity="customers", keep_days=200),
+                RetentionRule(entity="web_events", keep_days=10),
+            ]
+        }
+    )
+    due = Settings(params, settings.params_file)
+    before, told = hashes(store.directory), []
+    assert forget_due(store, due, TODAY, dry_run=True, tell=told.append) is None
+    assert hashes(store.directory) == before
+    proof = json.loads(forget_due(store, due, TODAY, dry_run=False, tell=lambda _: None).read_text())
+    assert told == [line for line in told if line.startswith("night-")]
+    # both were last seen in January; of visits nothing is left
+    after = decode(store.directory)
+    for name in ("customers", "source_records", "web_events"):
+        assert json.loads(after[f"night-0/tables/{name}.parquet"]) == []
+    assert find_left(store.directory) == set()
+    verify(store)
+    assert proof["records"] == 4
+    assert forget_due(store, due, TODAY, dry_run=False, tell=told.append) is None
+    assert told[-1] == "Nothing is due."
+
+
+def test_without_periods_nothing_is_due(store, settings):
+    with pytest.raises(InputError, match="sets no periods"):
+        forget_due(store, settings, TODAY, dry_run=False, tell=print)
