@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from crmlib.errors import InputError, ParamsError
 from crmlib.params import (
     ENTITIES,
+    CampaignSettings,
     FieldFrom,
     Params,
     dump_params,
@@ -330,3 +331,19 @@ def test_what_is_no_sum_is_no_formula(formula):
 def test_a_field_has_one_origin():
     with pytest.raises(ValueError, match="give one of from:, value: and formula:"):
         FieldFrom(formula="{A}", value=1)
+
+
+@pytest.mark.parametrize(
+    ("test", "word"),
+    [
+        ({"name": "shelf", "stores": ["a"], "starts_on": "2026-01-01", "ends_on": "2026-01-31"}, "stores"),
+        (
+            {"name": "shelf", "stores": ["a", "b"], "starts_on": "2026-02-01", "ends_on": "2026-01-31"},
+            "before starts_on",
+        ),
+        ({"name": "shelf", "stores": ["a", "b"], "from": "2026-02-01", "ends_on": "2026-01-31"}, "from"),
+    ],
+)
+def test_a_test_in_stores_that_cannot_be_measured_is_refused(test, word):
+    with pytest.raises(ValidationError, match=word):
+        CampaignSettings.model_validate({"plan": "p.yaml", "store_tests": [test]})

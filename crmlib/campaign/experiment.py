@@ -154,7 +154,7 @@ def _tell_design(communication: Communication, spread: Spread, confidence: float
     elif math.isnan(needed):
         verdict = "no lift is thought of"
     elif communication.trigger is not None:
-        verdict = "as long as it takes to reach so many"
+        verdict = "large enough in time"
     else:
         verdict = "large enough" if needed <= spread.people else "too small for one round"
     return (

@@ -20,7 +20,10 @@ from crmlib.campaign.funnel import (
     summarise_campaigns,
 )
 from crmlib.campaign.measurement import measure_campaigns
-from crmlib.campaign.results import join_costs, sum_by, sum_results, summarise_results
+from crmlib.campaign.responses import find_lifts
+from crmlib.campaign.results import join_costs, sum_by, sum_results, sum_tree, summarise_results
+from crmlib.tables import find_contract
+from tests.campaign.made_plans import make_plan
 from tests.made_tables import at, make_table, make_tables
 
 AS_OF, CUTOFF = date(2026, 11, 1), at("2026-11-02")
@@ -330,6 +333,87 @@ def test_planted_effects_are_found_and_covered(engine):
     assert judged.loc["effects_sign"].tolist() == [1.0, 8]
     assert evaluate_effects(engine, results, "truth_effects", 28)["n"].tolist() == [0, 0, 0]
     assert evaluate_effects(engine, results, None, 14).empty
+
+
+def test_what_was_measured_is_the_next_plans_lift(engine):
+    """The rounds of a communication are pooled; the lift is that of those reached, on the plan's own window."""
+    rows = [
+        {"campaign_id": f"due-2026-{month}", "outcome": "purchases", "method": "ITT", "rate_control": 0.5,
+         "lift": 0.08, "lift_low": 0.04, "lift_high": 0.12, "delivered_lift": 0.1, "delivered_lift_low": low,
+         "delivered_lift_high": 0.2 - low}
+        for month, low in (("08", 0.05), ("09", 0.08))
+    ]  # fmt: skip
+    stopped = {"campaign_id": "birthday-2026h1", "outcome": "purchases", "method": "withheld: not split as planned",
+               "rate_control": 0.5}  # fmt: skip
+    make_tables(engine, campaign_results=[*rows, stopped])
+    response = {"lift": 0.4, "window": "7d"}
+    plan = make_plan(
+        {"id": "due", "control": 0.1, "response": response | {"source": "measured:due"}},
+        {"id": "birthday", "control": 0.1, "response": response | {"source": "measured:birthday"}},
+        {"id": "other", "control": 0.1, "response": response},
+    )
+    found = find_lifts(engine, plan).set_index("communication_id")
+    assert found.loc["due", ["lift", "source", "campaigns"]].tolist() == [
+        pytest.approx(0.1 / 0.5 * 14 / 7),
+        "measured",
+        2,
+    ]
+    assert found.loc["birthday", "lift"] == 0.4
+    assert found.loc["birthday", "source"] == "assumed: 'birthday' was not measured"
+    assert found.loc["other", "source"] == "assumed"
+
+
+def test_all_in_control_or_nobody_known_or_nothing_sent_is_a_defined_result(engine):
+    results = measure(engine, two_arms(treated=0, control=40), [buy("k000", 1)], [CAMPAIGN])
+    assert set(results["method"]) == {"groups too small"}
+    assert results["lift"].isna().all()
+    stranger = [*two_arms(), send(None, campaign="nobody", send_id="x")]
+    results = measure(engine, stranger, campaigns=[CAMPAIGN])
+    assert set(results["campaign_id"]) == {"spring"}
+    nothing = measure(engine, [], campaigns=[CAMPAIGN])
+    assert nothing.empty
+    assert list(nothing.columns) == [column.name for column in find_contract("campaign_results").columns]
+    told = summarise_results(engine, nothing)
+    assert sum_results(told)["measured"] == 0
+    assert sum_tree(told).empty
+
+
+def test_nobody_who_ever_bought_is_a_lift_of_nothing(engine):
+    results = measure(engine, two_arms(), campaigns=[CAMPAIGN], margin_share=0.3)
+    for outcome in ("bought", "purchases", "sales", "purchases_net", "margin"):
+        assert of(results, outcome)["lift"] == 0
+    assert math.isnan(of(results, "basket")["lift"]), "a basket of no purchase is none"
+
+
+def test_margin_is_net_of_discounts(engine):
+    """A ticket's margin is what it says, else its amount less its products' costs, else the share of the whole."""
+    lines = [
+        {"source": "pos", "ticket_id": f"t{n:03d} 3 0", "line": 1, "product_id": "p", "quantity": 1, "amount": 8}
+        for n in range(80)
+    ]
+    tickets = [buy(f"t{n:03d}", days=3, amount=8) for n in range(80)]
+    tickets += [buy(f"k{n:03d}", days=3, amount=10) | {"margin": 4} for n in range(40)]
+    people = {f"{kind}{n:03d}" for kind, most in (("t", 80), ("k", 40)) for n in range(most)}
+    identities = [{"source": "crm", "source_record_id": one, "customer_id": one} for one in people]
+    make_tables(
+        engine, "customers", "purchase_summary", sends=two_arms(), tickets=tickets, campaigns=[CAMPAIGN],
+        identities=identities, ticket_lines=lines, products=[{"product_id": "p", "cost": 6}],
+    )  # fmt: skip
+    write_log(engine, AS_OF)
+    summarise_campaigns(engine, AS_OF, CUTOFF, 14)
+    row = of(measure_campaigns(engine, 0.3, 14), "margin")
+    assert (row["rate_treatment"], row["rate_control"]) == (2, 4)
+    assert row["incremental_margin"] == pytest.approx(-2 * 80)
+
+
+def test_what_was_only_pulled_forward_is_gone_later(engine):
+    """The treated buy at once what the controls buy three weeks later."""
+    tickets = [buy(f"t{n:03d}", days=2) for n in range(60)] + [buy(f"k{n:03d}", days=23) for n in range(30)]
+    results = measure(engine, two_arms(), tickets, [CAMPAIGN])
+    assert of(results, "purchases")["lift_low"] > 0
+    assert of(results, "purchases_net")["lift"] == pytest.approx(0.0)
+    assert math.isnan(of(results, "purchases_net")["cost_per_incremental_purchase"])
+    assert of(results, "purchases")["cost_per_incremental_purchase"] == pytest.approx(104 / 60)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def forest(
     reference : float
         An interval wholly above it has a round mark, one wholly below it a square one, any other a grey diamond.
     detectable : str
-        A column of the smallest distances from `reference` that could have been shown; drawn as brackets about it.
+        A column of the smallest distances from `reference` that could have been shown; an upright stroke above it.
     """
     names = marks.texts(frame[label])
     values, lows, highs = (marks.numbers(frame[column], gaps=True) for column in (value, low, high))
@@ -64,13 +64,13 @@ def forest(
     def draw(axes: Axes, narrow: bool) -> None:
         rows = np.arange(len(names))
         for row, distance in zip(rows, least, strict=True):
-            for end in (reference - distance, reference + distance):
-                axes.plot([end, end], [row - 0.3, row + 0.3], color=theme.INK, linewidth=1.1)
+            end = reference + distance
+            axes.plot([end, end], [row - 0.3, row + 0.3], color=theme.INK, linewidth=1.1)
         for row, colour in zip(rows, colours, strict=True):
             axes.plot([lows[row], highs[row]], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt")
             axes.plot([values[row]], [row], color=colour, marker=MARKS[colour], markersize=6.5)
         axes.axvline(reference, color=theme.RULE, linewidth=0.9)
-        ends = np.concatenate([lows, highs, reference - least, [reference]])
+        ends = np.concatenate([lows, highs, reference + least, [reference]])
         marks.names_down(axes, names, narrow, np.full(len(names), np.nanmin(ends, initial=reference)))
         marks.value_axis(axes.xaxis, form, 4 if narrow else 6)
         axes.margins(x=0.06)
