@@ -1,4 +1,4 @@
-"""How right the measured lifts are on a made retailer, against what each campaign truly brought.
+"""How right the measured lifts are: on simulated campaigns, and on a made retailer with its truth.
 
 Run as ``python -m tests.benchmarks.campaigns --people 20000``. Who is who is read from the truth, so that what is
 judged is the measuring alone; deliveries go through room 01 as they are.
@@ -20,6 +20,7 @@ from crmlib.campaign import evaluation, experiment_log, funnel, measurement
 from crmlib.demo.retailer import write_retailer
 from crmlib.pipeline import run_pipeline
 from crmlib.sources.truth import read_truth
+from tests.campaign.made_experiments import draw_experiment, estimate_all, share_of_frequent
 
 ROOT = Path(__file__).parent.parent.parent
 WINDOW_DAYS, NET_DAYS = 14, 56
@@ -54,6 +55,26 @@ def bench_lifts(people: int, seed: int) -> None:
         _print_joint(results)
 
 
+def bench_simulated(campaigns: int) -> None:
+    """Print how often intervals reject where there is nothing, and cover where there is something."""
+    effect, nothing, something = 0.15, np.random.default_rng(21), np.random.default_rng(22)
+    truths = {"purchases": effect * (0.8 + 0.2 * share_of_frequent()), "delivered": effect}
+    rejected: dict[str, int] = {}
+    covered: dict[str, int] = {}
+    for _ in range(campaigns):
+        for name, lift in estimate_all(draw_experiment(nothing, 0.0)).items():
+            rejected[name] = rejected.get(name, 0) + (lift is not None and (lift.low > 0 or lift.high < 0))
+        found = estimate_all(draw_experiment(something, effect))
+        for name, truth in truths.items():
+            covered[name] = covered.get(name, 0) + (found[name].low <= truth <= found[name].high)
+    print(f"{campaigns:,} seeded campaigns without effect reject: " + _tell(rejected, campaigns))
+    print(f"{campaigns:,} seeded campaigns cover their effect: " + _tell(covered, campaigns))
+
+
+def _tell(counts: dict[str, int], campaigns: int) -> str:
+    return ", ".join(f"{name} {count / campaigns:.2%}" for name, count in counts.items())
+
+
 def _print_joint(results: pd.DataFrame) -> None:
     both = results[(results["outcome"] == "purchases") & results["joint_lift"].notna()]
     errors = (both["joint_lift_high"] - both["joint_lift_low"]) / (2 * 1.96)
@@ -69,7 +90,9 @@ def main() -> None:
     reader = argparse.ArgumentParser(prog="python -m tests.benchmarks.campaigns")
     reader.add_argument("--people", type=int, default=20_000, help="people in the retailer")
     reader.add_argument("--seed", type=int, default=20261101, help="of the retailer")
+    reader.add_argument("--campaigns", type=int, default=2_000, help="simulated campaigns")
     given = reader.parse_args()
+    bench_simulated(given.campaigns)
     bench_lifts(given.people, given.seed)
 
 

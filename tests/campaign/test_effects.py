@@ -13,8 +13,8 @@ from crmlib.campaign.effects import (
     estimate_ratio_lift,
     find_p_value,
 )
-from crmlib.campaign.lifts import Lift, adjust_for_before, estimate_mean_lift, estimate_rate_lift
-from tests.campaign.made_experiments import arm, draw_experiment, pair, sample
+from crmlib.campaign.lifts import Lift, estimate_mean_lift
+from tests.campaign.made_experiments import draw_experiment, estimate_all, pair, sample, share_of_frequent
 
 #: Band of 99.9 % about the nominal rates, of 2,000 campaigns.
 COVERS, REJECTS = (0.933, 0.966), (0.034, 0.067)
@@ -87,26 +87,12 @@ def test_the_p_value_is_of_the_normal():
     assert find_p_value(Lift(1, 1, 1, 0.0)) == 0.0
 
 
-def _estimate_all(made):
-    """Every estimator's lift of one campaign."""
-    after, before, got, sales = (
-        made.arms(v) for v in (made.after, made.before, made.delivered.astype(float), made.sales)
-    )
-    bought = made.arms((made.after > 0).astype(float))
-    return {
-        "bought": estimate_rate_lift(*(sample(values) for values in bought)),
-        "purchases": estimate_mean_lift(*adjust_for_before(arm(after[0], before[0]), arm(after[1], before[1]))),
-        "delivered": estimate_delivered_lift(pair(after[0], got[0]), pair(after[1], got[1])),
-        "basket": estimate_ratio_lift(pair(sales[0], after[0]), pair(sales[1], after[1])),
-    }
-
-
 @pytest.mark.full
 def test_two_thousand_campaigns_without_effect_reject_at_the_nominal_rate():
     rng = np.random.default_rng(21)
     rejected = dict.fromkeys(("bought", "purchases", "delivered", "basket"), 0)
     for _ in range(CAMPAIGNS):
-        for name, lift in _estimate_all(draw_experiment(rng, effect=0.0)).items():
+        for name, lift in estimate_all(draw_experiment(rng, effect=0.0)).items():
             rejected[name] += lift.low > 0 or lift.high < 0
     for name, times in rejected.items():
         assert REJECTS[0] <= times / CAMPAIGNS <= REJECTS[1], (name, times)
@@ -122,16 +108,12 @@ def test_two_thousand_campaigns_cover_their_effect_without_bias():
         made = draw_experiment(rng, effect)
         everybody.append(made.delivered[made.treatment].mean())
         true = {"purchases": None, "delivered": effect}
-        true["purchases"] = effect * (0.8 + 0.2 * _share_of_frequent())
-        found = _estimate_all(made)
+        true["purchases"] = effect * (0.8 + 0.2 * share_of_frequent())
+        found = estimate_all(made)
         for name, truth in true.items():
             covered[name] += found[name].low <= truth <= found[name].high
             errors[name].append((found[name].lift - truth) / found[name].standard_error)
-    assert np.mean(everybody) == pytest.approx(0.8 + 0.2 * _share_of_frequent(), abs=0.002)
+    assert np.mean(everybody) == pytest.approx(0.8 + 0.2 * share_of_frequent(), abs=0.002)
     for name, times in covered.items():
         assert COVERS[0] <= times / CAMPAIGNS <= COVERS[1], (name, times)
         assert abs(np.mean(errors[name])) < 3.3 / np.sqrt(CAMPAIGNS), name
-
-
-def _share_of_frequent():
-    return stats.gamma.sf(0.4, 0.5, scale=0.8)
