@@ -36,13 +36,13 @@ class Cursor:
         return cls(readers.get(kind, str)(said))
 
     @classmethod
-    def furthest(cls, before: Cursor | None, cells: Iterable[Any]) -> Cursor | None:
+    def furthest(cls, before: Cursor | None, cells: Iterable[Any], where: str) -> Cursor | None:
         """The highest of what was reached before and some cells; an empty cell is none.
 
         Raises
         ------
         InputError
-            If the cells cannot be put in order.
+            If the cells cannot be put in order; `where` is the key in the params, for that.
         """
         values = [_plain(cell) for cell in cells if cell is not None]
         if before is not None:
@@ -50,7 +50,9 @@ class Cursor:
         try:
             return cls(max(values)) if values else None
         except TypeError:
-            raise InputError("The cursor's column holds values that cannot be put in order; choose another.") from None
+            raise InputError(
+                f"{where}.cursor: the column holds values that cannot be put in order; choose another."
+            ) from None
 
     def back(self, days: int) -> Cursor:
         """So many days earlier, where it is a time."""

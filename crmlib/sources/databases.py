@@ -92,7 +92,7 @@ class Database:
                     for rows in streamed.execute(statement).partitions():
                         cells = list(zip(*rows, strict=True))
                         if place is not None:
-                            reached = Cursor.furthest(reached, cells[place])
+                            reached = Cursor.furthest(reached, cells[place], self.where)
                         writer.write_batch(pa.record_batch([pa.array(map(say, cell)) for cell in cells], schema=schema))
             except SQLAlchemyError as error:
                 raise InputError(

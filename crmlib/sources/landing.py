@@ -129,7 +129,7 @@ class Landing:
         """A query's or a service's answer, from where the last one ended."""
         before = [row for (s, e, _), row in self.ledger.items() if (s, e) == (source, entity) and row["reached"]]
         reached = [Cursor.read(row["reached"]) for row in before]
-        since = Cursor.furthest(None, [cursor.value for cursor in reached if cursor is not None])
+        since = Cursor.furthest(None, [cursor.value for cursor in reached if cursor is not None], where)
         asker = ask(given, self.params_file, where)
         kind, ending = ("query", "parquet") if given.sql is not None else ("answer", "jsonl")
         path = self._place(source, entity, where) / f"{kind}.{ending}"

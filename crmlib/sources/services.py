@@ -79,7 +79,7 @@ class Answerer:
             for rows in self._ask_pages(client, since):
                 file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
                 if cursor is not None:
-                    reached = Cursor.furthest(reached, [find(row, cursor.field) for row in rows])
+                    reached = Cursor.furthest(reached, [find(row, cursor.field) for row in rows], self.where)
         return reached
 
     def _ask_pages(self, client: httpx.Client, since: Cursor | None) -> Iterator[list[Any]]:
