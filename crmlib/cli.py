@@ -73,6 +73,28 @@ def check(params: ParamsFile, overrides: Overrides = None) -> None:
 
 
 @app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where params.yaml is written.")],
+    files: Annotated[
+        list[Path], typer.Option("--from", metavar="FILE", help="A file to be mapped; give it again for each further.")
+    ],
+    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]…", help="Further files.")] = None,
+) -> None:
+    """Guess the mapping of some files from headings and contents, and write it as a params file with comments."""
+    from crmlib.params import load_params
+    from crmlib.sources.guessing.writing import write_params
+    from crmlib.sources.staging import check_sources
+
+    target, told = write_params(directory, [*files, *(more or [])])
+    for line in told:
+        typer.echo(line)
+    problems = check_sources(load_params(target), target)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    typer.echo(f"{target} is written{'' if problems else ' and in order'}. Look it over, then: crm run {target}")
+
+
+@app.command()
 def status(runs_dir: RunsDir = DEFAULT_RUNS) -> None:
     """List the runs, the newest last, and which one is published."""
     from crmlib.runs import RunStore

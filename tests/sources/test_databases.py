@@ -136,7 +136,8 @@ POSTGRESQL = (
     f"""
     CREATE TABLE clientes AS
     SELECT i AS id, 'Nombre ' || i AS nombre, 'persona' || i || '@correo.example' AS correo,
-      TIMESTAMP '2024-01-01' + i * INTERVAL '30 seconds' AS modificado, i % 7 = 0 AS publicidad, (i % 500)::numeric / 4 AS saldo
+      TIMESTAMP '2024-01-01' + i * INTERVAL '30 seconds' AS modificado,
+      i % 7 = 0 AS publicidad, (i % 500)::numeric / 4 AS saldo
     FROM generate_series(1, {ROWS}) AS r(i)
     """,
     "CREATE VIEW vista_clientes AS SELECT id, nombre, correo, modificado, publicidad, saldo FROM clientes",
