@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from crmlib.behaviour.btyd import train_btyd
+from crmlib.behaviour.histories import group_histories
 from crmlib.behaviour.scoring import score_probabilities
 from crmlib.engine import Engine, Step, quote
+from crmlib.errors import NothingToDo
 
 _MIN_GAPS = 10
 
@@ -56,11 +59,27 @@ JOIN true_stages AS t ON t.person_id = r.person_id
 ORDER BY l.customer_id
 """,
 )
+RANKED = Step(
+    "judged_ranking",
+    """
+SELECT v.customer_id, v.expected_purchases_91d, s.frequency, s.recency, s.T,
+       CAST(t.purchases_91d AS INTEGER) AS purchases_91d
+FROM customer_value AS v
+JOIN purchase_summary AS s ON s.customer_id = v.customer_id
+JOIN judged_persons AS r ON r.customer_id = v.customer_id
+JOIN true_stages AS t ON t.person_id = r.person_id
+ORDER BY v.customer_id
+""",
+)
 
 
 def evaluate_all(engine: Engine, people: str | None, behaviour: str | None, stages: str | None) -> pd.DataFrame:
-    """All that truth says of this room: `evaluate_behaviour` and `evaluate_stages`, one below the other."""
-    parts = [evaluate_behaviour(engine, people, behaviour), evaluate_stages(engine, people, stages)]
+    """All that truth says of this room: behaviour, stages and ranking, one below the other."""
+    parts = [
+        evaluate_behaviour(engine, people, behaviour),
+        evaluate_stages(engine, people, stages),
+        evaluate_ranking(engine, people, stages),
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -150,6 +169,36 @@ def evaluate_stages(engine: Engine, people: str | None, stages: str | None) -> p
             "next_date_spearman": (spearmanr(*dates).statistic, len(dated)),
         }
     )
+
+
+def evaluate_ranking(engine: Engine, people: str | None, stages: str | None) -> pd.DataFrame:
+    """Judge how customers are ranked by what they will truly buy, beside lifetimes' BG/NBD on the same histories.
+
+    Parameters
+    ----------
+    engine : Engine
+        With tables identities, purchase_summary, customer_value.
+    people, stages : str or None
+        Tables of the truth, as of `evaluate_stages`.
+
+    Returns
+    -------
+    DataFrame
+        Columns metric, value, n of table `evaluation`: residual_spearman, residual_spearman_bg_nbd (rank correlation
+        with the purchases of the next 91 days). Empty without truth, or where BG/NBD cannot be fitted.
+    """
+    if people is None or stages is None:
+        return _tabulate({})
+    _find_persons(engine, people)
+    engine.view("true_stages", f"SELECT * FROM {quote(stages)}")
+    judged = engine.frame(f"SELECT * FROM {engine.run(RANKED)}")
+    try:
+        peer = train_btyd(group_histories(judged), "bg_nbd").expected_purchases(judged, 91)
+    except NothingToDo:  # there is nothing to compare with
+        return _tabulate({})
+    ours = spearmanr(judged["expected_purchases_91d"], judged["purchases_91d"]).statistic
+    theirs = spearmanr(peer, judged["purchases_91d"]).statistic
+    return _tabulate({"residual_spearman": (ours, len(judged)), "residual_spearman_bg_nbd": (theirs, len(judged))})
 
 
 def _find_persons(engine: Engine, people: str) -> None:

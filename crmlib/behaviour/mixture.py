@@ -23,7 +23,7 @@ from scipy.special import betaln, digamma, gammaln, xlog1py
 from crmlib.behaviour.btyd import FitterBase, fit
 from crmlib.behaviour.histories import PurchaseModel
 from crmlib.behaviour.integrals import Floats, make_positive
-from crmlib.behaviour.rhythm import RhythmFitter
+from crmlib.behaviour.rhythm import RhythmFitter, check_gaps
 
 GRID = (1, 2, 3, 5, 8, 13, 24)
 _SHARED = ("r", "alpha", "a", "b")
@@ -71,9 +71,15 @@ class MixtureFitter(FitterBase):
         MixtureFitter
             With `params_` (r, alpha, a, b, and share_<k> of each regularity), `standard_errors_`, `variance_matrix_`,
             `log_likelihood_`.
+
+        Raises
+        ------
+        NothingToDo
+            If too few customers have the two gaps that tell how regular they are.
         """
         x, t_x, age, log_gaps = (np.asarray(values, float) for values in (frequency, recency, T, sum_log_itt))
         w = np.ones_like(x) if weights is None else np.asarray(weights, float)
+        check_gaps(x, w, regularity_too=len(self.grid) > 1)
         scale = float((w * x).sum() / (w * t_x).sum())
         data = (x, t_x * scale, age * scale, log_gaps + x * np.log(scale))
         shares, at, best = np.full(len(self.grid), 1 / len(self.grid)), np.log([1.0, 1.0, 0.5, 2.0]), -np.inf

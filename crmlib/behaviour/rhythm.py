@@ -24,6 +24,7 @@ from crmlib.behaviour.btyd import MIN_REPEAT_BUYERS, FitterBase, fit
 from crmlib.behaviour.histories import PurchaseModel
 from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.renewals import further_purchases
+from crmlib.errors import NothingToDo
 
 K_RANGE = (0.5, 30.0)
 _LOG_BOUND = 12.0
@@ -42,11 +43,14 @@ class RhythmFitter(FitterBase):
         Regularity to hold; found with the other parameters, within `K_RANGE`, when absent.
     may_leave_at_once : bool
         True (MBG): a customer may leave before the first repeat purchase; False (BG): only after it.
+    penalizer_coef : float
+        Of the squares of the parameters' logarithms (in scaled time), beside the mean log-likelihood; 0: none.
     """
 
-    def __init__(self, k: float | None = None, may_leave_at_once: bool = True) -> None:
+    def __init__(self, k: float | None = None, may_leave_at_once: bool = True, penalizer_coef: float = 0.0) -> None:
         self.k = k
         self.may_leave_at_once = may_leave_at_once
+        self.penalizer_coef = penalizer_coef
 
     def fit(
         self,
@@ -71,9 +75,16 @@ class RhythmFitter(FitterBase):
         -------
         RhythmFitter
             With `params_` (k, r, alpha, a, b), `standard_errors_`, `variance_matrix_`, `log_likelihood_`.
+
+        Raises
+        ------
+        NothingToDo
+            If fewer than 50 customers bought again, or, with k to be found, have two gaps or more: one gap each does
+            not tell how regular anybody is from how customers differ.
         """
         x, t_x, age, log_gaps = (np.asarray(values, float) for values in (frequency, recency, T, sum_log_itt))
         w = np.ones_like(x) if weights is None else np.asarray(weights, float)
+        check_gaps(x, w, regularity_too=self.k is None)
         scale = float((w * x).sum() / (w * t_x).sum())
         data = (x, t_x * scale, age * scale, w, log_gaps + w * x * np.log(scale))
         log_k = np.log(K_RANGE) if self.k is None else np.log([self.k, self.k])
@@ -88,7 +99,8 @@ class RhythmFitter(FitterBase):
         )
         at, gaps = found.x, float((w * x).sum())
         self.data = pd.DataFrame({"frequency": x, "recency": t_x, "T": age, "weights": w})
-        self.log_likelihood_ = float(-found.fun * w.sum() + gaps * np.log(scale))
+        penalty = self.penalizer_coef * float(at @ at)
+        self.log_likelihood_ = float(-(found.fun - penalty) * w.sum() + gaps * np.log(scale))
         self.params_ = pd.Series(np.exp(at), index=list(_PARAMETERS))
         self.params_["alpha"] /= self.params_["k"] * scale
         step = 1e-3 * np.eye(5)
@@ -131,7 +143,8 @@ class RhythmFitter(FitterBase):
         ]
         gradient = np.array([(w * part).sum() for part in parts])
         gradient[0] += k * log_gaps.sum()
-        return -log_likelihood / w.sum(), -gradient / w.sum()
+        penalty, slope = self.penalizer_coef * float(at @ at), 2 * self.penalizer_coef * at
+        return -log_likelihood / w.sum() + penalty, -gradient / w.sum() + slope
 
     def _dropout(self, a: float, b: float, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """D, relative to survival; chances to leave that were passed; and D's derivatives by a and b."""
@@ -232,9 +245,29 @@ def train_rhythm(grouped: pd.DataFrame, days_per_unit: float = 7, k: float | Non
     return PurchaseModel("mbg_cnbd_k", fitted, days_per_unit)
 
 
+def check_gaps(frequency: Floats, weights: Floats, regularity_too: bool) -> None:
+    """Refuse data that cannot tell the parameters from each other.
+
+    Raises
+    ------
+    NothingToDo
+        If too few customers have a gap, or two where regularity is to be found.
+    """
+    least = 2 if regularity_too else 1
+    customers = int(weights[frequency >= least].sum())
+    if customers >= MIN_REPEAT_BUYERS:
+        return
+    if not regularity_too:
+        raise NothingToDo(f"{customers} customers bought again; at least {MIN_REPEAT_BUYERS} are needed.")
+    raise NothingToDo(
+        f"{customers} customers have two gaps between purchases or more; to tell how regular purchases are, at least "
+        f"{MIN_REPEAT_BUYERS} must. Hold k (k=1 is MBG/NBD), or wait for a longer history."
+    )
+
+
 def has_enough(summary: pd.DataFrame) -> bool:
-    """Whether enough customers bought on two days for a model to be fitted."""
-    return int((summary["frequency"] > 0).sum()) >= MIN_REPEAT_BUYERS
+    """Whether enough customers have the two gaps that tell how regular purchases are."""
+    return int((summary["frequency"] > 1).sum()) >= MIN_REPEAT_BUYERS
 
 
 def as_rhythm(model: PurchaseModel) -> PurchaseModel:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from crmlib.behaviour.evaluation import JUDGED, JUDGED_STAGES, PERSONS, evaluate_behaviour, evaluate_stages
+from crmlib.behaviour.evaluation import (
+    JUDGED,
+    JUDGED_STAGES,
+    PERSONS,
+    RANKED,
+    evaluate_behaviour,
+    evaluate_ranking,
+    evaluate_stages,
+)
 from crmlib.engine import Engine
 
 
@@ -99,6 +107,23 @@ def test_without_true_stages_there_is_nothing_to_say_of_them(staged: Engine) -> 
     assert evaluate_stages(staged, "people", None).empty
 
 
-@pytest.mark.parametrize("step", [PERSONS, JUDGED, JUDGED_STAGES], ids=lambda step: step.name)
+def test_ranking_is_judged_beside_lifetimes(engine: Engine) -> None:
+    names = [str(number) for number in range(60)]
+    for name, column in (("identities", "customer_id"), ("people", "person_id")):
+        engine.register(name, pd.DataFrame({"source": "s", "source_record_id": names, column: names}))
+    frequency = [1 + number % 6 for number in range(60)]
+    history = pd.DataFrame({"customer_id": names, "frequency": frequency, "recency": 50, "T": 60})
+    engine.register("purchase_summary", history)
+    true = [number % 6 if number % 7 else 0 for number in range(60)]
+    engine.register("stages", pd.DataFrame({"person_id": names, "purchases_91d": true}))
+    engine.register("customer_value", pd.DataFrame({"customer_id": names, "expected_purchases_91d": true}))
+    found = evaluate_ranking(engine, "people", "stages").set_index("metric")["value"]
+    assert found["residual_spearman"] == pytest.approx(1)
+    assert 0.5 < found["residual_spearman_bg_nbd"] < 1
+    engine.register("purchase_summary", history.assign(frequency=0, recency=0))
+    assert evaluate_ranking(engine, "people", "stages").empty
+
+
+@pytest.mark.parametrize("step", [PERSONS, JUDGED, JUDGED_STAGES, RANKED], ids=lambda step: step.name)
 def test_the_steps_can_be_written_as_spark_sql(step) -> None:
     assert step.spark.startswith(("WITH", "SELECT"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import approx_fprime
 from scipy.special import betainc, betaln
 
 from crmlib.behaviour import btyd
@@ -13,6 +14,7 @@ from crmlib.behaviour.histories import group_histories
 from crmlib.behaviour.renewals import _further_purchases_over_rate, further_purchases
 from crmlib.behaviour.rhythm import RhythmFitter, as_rhythm, train_rhythm
 from crmlib.behaviour.simulation import simulate_histories, simulate_purchases
+from crmlib.errors import NothingToDo
 
 PLANTED = {"r": 1.5, "a": 0.6, "b": 3.0}
 HISTORIES = [(0, 0, 30), (1, 20, 40), (5, 100, 101), (5, 100, 150), (30, 300, 300), (30, 300, 330), (3, 50, 200)]
@@ -95,6 +97,49 @@ def test_planted_parameters_are_recovered(k: float) -> None:
     away = (np.log(fitted.params_) - np.log(planted.params_)) / (fitted.standard_errors_ / fitted.params_)
     assert away.abs().max() < 3
     assert fitted.standard_errors_["k"] / fitted.params_["k"] < 0.05
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("k", [0.7, 1.0, 2.5, 5.0])
+def test_planted_parameters_are_recovered_at_50_000(k: float) -> None:
+    planted = plant(k)
+    drawn = simulate(planted, 50_000, seed=12)
+    fitted = RhythmFitter().fit(drawn["frequency"], drawn["recency"], drawn["T"], drawn["sum_log_itt"])
+    assert ((fitted.params_ - planted.params_).abs() / fitted.standard_errors_).max() < 3
+
+
+def test_one_gap_each_does_not_tell_how_regular_anybody_is() -> None:
+    drawn = simulate(plant(2.0), 3_000)
+    once = drawn[drawn["frequency"] <= 1]
+    data = [once[name] for name in ("frequency", "recency", "T", "sum_log_itt")]
+    with pytest.raises(NothingToDo, match="0 customers have two gaps"):
+        RhythmFitter().fit(*data)
+    assert RhythmFitter(k=2.0).fit(*data).params_["k"] == pytest.approx(2)
+    with pytest.raises(NothingToDo, match="customers bought again; at least 50"):
+        RhythmFitter(k=2.0).fit(*(values.iloc[:40] for values in data))
+
+
+def test_a_penalty_draws_parameters_to_the_scale_of_the_data() -> None:
+    drawn = simulate(plant(2.5), 1_000)
+    data = [drawn[name] for name in ("frequency", "recency", "T", "sum_log_itt")]
+    free, drawn_in = RhythmFitter().fit(*data), RhythmFitter(penalizer_coef=0.1).fit(*data)
+    assert (
+        np.abs(np.log(drawn_in.params_[["k", "r", "a", "b"]])).sum()
+        < np.abs(np.log(free.params_[["k", "r", "a", "b"]])).sum()
+    )
+    assert drawn_in.log_likelihood_ < free.log_likelihood_
+
+
+def test_the_gradient_is_that_of_the_likelihood() -> None:
+    drawn = simulate(plant(2.5), 400)
+    x, t_x, age, gaps = (drawn[name].to_numpy(float) for name in ("frequency", "recency", "T", "sum_log_itt"))
+    fitter, at = RhythmFitter(penalizer_coef=0.05), np.log([1.7, 1.2, 9.0, 0.7, 2.0])
+    _, gradient = fitter._mean_nll(at, x, t_x, age, np.ones_like(x), gaps)
+    assert gradient == pytest.approx(
+        approx_fprime(at, lambda p: fitter._mean_nll(p, x, t_x, age, np.ones_like(x), gaps)[0], 1e-6),
+        rel=1e-3,
+        abs=1e-5,
+    )
 
 
 def test_groups_give_the_fit_of_their_customers() -> None:
