@@ -1,0 +1,105 @@
+"""Purchase models against lifetimes' own, in one process: fits, scoring, and growth with the number of customers.
+
+Run as ``python -m tests.benchmarks.behaviour --customers 1000000``. Customers are drawn from the rhythm model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crmlib.behaviour.btyd import BetaGeoFitter, undisturbed
+from crmlib.behaviour.histories import PurchaseModel, group_histories
+from crmlib.behaviour.lifecycle import WINDOW
+from crmlib.behaviour.mixture import train_mixture
+from crmlib.behaviour.rhythm import train_rhythm
+from crmlib.behaviour.simulation import simulate_histories
+
+PLANTED = pd.Series({"k": 2.0, "r": 1.2, "alpha": 8.0, "a": 0.5, "b": 4.0})
+HORIZONS = (7, 28, 91)
+
+
+def draw_customers(customers: int) -> pd.DataFrame:
+    """Histories in whole days."""
+    ages = np.random.default_rng(1).uniform(60, 730, customers)
+    drawn = simulate_histories(PLANTED, ages, 0.0, seed=2)
+    return drawn.assign(recency=np.rint(drawn["recency"]), T=np.ceil(drawn["T"]))
+
+
+def timed(name: str, work: Callable[[], Any]) -> tuple[Any, float]:
+    """What a call gives, and its seconds, which are printed."""
+    begun = time.perf_counter()
+    made = work()
+    seconds = time.perf_counter() - begun
+    print(f"{name:52}{seconds:>9.2f} s", flush=True)
+    return made, seconds
+
+
+def fit_lifetimes(histories: pd.DataFrame) -> Any:
+    """lifetimes' BG/NBD on every row, in weeks."""
+    with undisturbed():
+        return BetaGeoFitter().fit(histories["frequency"], histories["recency"] / 7, histories["T"] / 7)
+
+
+def score_lifetimes(fitter: Any, histories: pd.DataFrame) -> None:
+    """P(alive), and expectations at the horizons, as lifetimes gives them."""
+    history = (histories["frequency"], histories["recency"] / 7, histories["T"] / 7)
+    with undisturbed():
+        fitter.conditional_probability_alive(*history)
+        for days in HORIZONS:
+            fitter.conditional_expected_number_of_purchases_up_to_time(days / 7, *history)
+
+
+def score_rhythm(model: PurchaseModel, histories: pd.DataFrame) -> None:
+    """P(alive), P(buys) and expectations at the horizons, and the window of the next purchase."""
+    model.p_alive(histories)
+    for days in HORIZONS:
+        model.p_buy(histories, days)
+        model.expected_purchases(histories, days)
+    history = (histories["frequency"], histories["recency"] / 7, histories["T"] / 7)
+    for quantile in WINDOW:
+        model.fitter.next_purchase_quantile(quantile, *history)
+
+
+def bench(customers: int) -> tuple[float, float]:
+    """Print fits and scoring of so many customers; give the seconds of ours: fit and scoring."""
+    histories = draw_customers(customers)
+    print(f"{customers:,} customers, {int(histories['frequency'].sum()):,} repeat purchase days")
+    lifetimes, lifetimes_fit = timed("lifetimes BG/NBD, every row", lambda: fit_lifetimes(histories))
+    grouped, grouping = timed("grouping of histories", lambda: group_histories(histories))
+    model, rhythm_fit = timed("MBG/CNBD-k, real k, grouped", lambda: train_rhythm(grouped))
+    mixture, mixture_fit = timed("rhythm mixture", lambda: train_mixture(histories))
+    _, lifetimes_score = timed(
+        "lifetimes BG/NBD: P(alive), 3 expectations", lambda: score_lifetimes(lifetimes, histories)
+    )
+    _, rhythm_score = timed(
+        "MBG/CNBD-k: P(alive), 3 × P(buys), 3 expectations, window", lambda: score_rhythm(model, histories)
+    )
+    mine = grouping + rhythm_fit
+    print(
+        f"fit / lifetimes' fit {mine / lifetimes_fit:.2f}; mixture / lifetimes' fit {mixture_fit / lifetimes_fit:.2f}; "
+        f"scoring / lifetimes' scoring {rhythm_score / lifetimes_score:.2f}; "
+        f"k {model.fitter.params_['k']:.3f} (planted 2); log-likelihood of a customer, mixture "
+        f"{mixture.fitter.log_likelihood_ / mixture.fitter.data['weights'].sum():.3f}\n",
+        flush=True,
+    )
+    return mine, rhythm_score
+
+
+def main() -> None:
+    """Read the command line, run the benchmark."""
+    reader = argparse.ArgumentParser(prog="python -m tests.benchmarks.behaviour")
+    reader.add_argument("--customers", type=int, default=100_000, help="customers of the large case")
+    customers = reader.parse_args().customers
+    small, large = bench(10_000), bench(customers)
+    growth = customers / 10_000
+    print(f"growth {growth:.0f} × customers: fit {large[0] / small[0]:.1f} ×, scoring {large[1] / small[1]:.1f} ×")
+
+
+if __name__ == "__main__":
+    main()
