@@ -298,8 +298,8 @@ def test_intervals_of_campaigns_cover_their_true_effects_pooled_over_seeds(root,
         share, lifts = evaluation_of(RunFolder(project / "runs" / "s"))["effects_coverage"]
         covered += share * lifts
         measured += lifts
-    # of a campaign three outcomes are measured, which go together: so many independent lifts there are at least
-    campaigns = measured / 3
+    # of a campaign four outcomes are judged, which go together: so many independent lifts there are at least
+    campaigns = measured / 4
     assert campaigns > 100
     assert abs(covered / measured - 0.95) < 3 * (0.95 * 0.05 / campaigns) ** 0.5
 
@@ -355,6 +355,11 @@ def test_complete_journey_runs_and_repeats_its_notice(root, tmp_path):
     assert " ".join(notice.split()) in " ".join(readme.split())
     page = re.sub(r"<[^>]+>", " ", (folder.report / "05_purchase_patterns.html").read_text(encoding="utf-8"))
     assert "research and educational purposes" in " ".join(page.split())
+    results = pq.read_table(folder.tables / "campaign_results.parquet").to_pylist()
+    assert {row["method"] for row in results} <= {"no control group"}, "nobody was held back, so there is no lift"
+    assert all(row["lift"] is None for row in results)
+    page = re.sub(r"<[^>]+>", " ", (folder.report / "08_campaigns.html").read_text(encoding="utf-8"))
+    assert "There was no control group, so this is no lift" in " ".join(page.split())
 
 
 @pytest.mark.full

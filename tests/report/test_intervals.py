@@ -38,6 +38,13 @@ def test_a_reference_moves_the_line():
     assert ABOVE not in draw(FRAME.head(1), reference=0.05).wide.lower()
 
 
+def test_what_could_have_been_shown_stands_beside():
+    frame = FRAME.assign(least=[0.09, 0.12, 0.07, None])
+    drawn = draw(frame, detectable="least")
+    assert "Leaflet: +0.01, between −0.04 and +0.06, detectable +0.07; Unmeasured: none." in drawn.alt
+    assert drawn.wide.count("stroke-width: 1.1") == 3 + draw().wide.count("stroke-width: 1.1")
+
+
 def test_nothing_to_draw_is_no_error():
     assert draw(FRAME.head(0)).alt.endswith("None.")
     assert "<svg" in draw(FRAME.tail(1)).narrow

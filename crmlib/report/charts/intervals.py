@@ -63,8 +63,8 @@ def forest(
 
     def draw(axes: Axes, narrow: bool) -> None:
         rows = np.arange(len(names))
-        for row, distance in zip(rows, least, strict=True):
-            end = reference + distance
+        for row in rows[np.isfinite(least)]:
+            end = reference + least[row]
             axes.plot([end, end], [row - 0.3, row + 0.3], color=theme.INK, linewidth=1.1)
         for row, colour in zip(rows, colours, strict=True):
             axes.plot([lows[row], highs[row]], [row, row], color=colour, linewidth=2.2, solid_capstyle="butt")
@@ -80,18 +80,18 @@ def forest(
     return draw_figure(
         draw,
         title=title,
-        alt=alt or _say(title, names, {"value": values, "low": lows, "high": highs}, form),
+        alt=alt or _say(title, names, {"value": values, "low": lows, "high": highs}, form, least),
         note=note,
         height=marks.height(len(names), 25, x_label, None) + 22,
         narrow_height=marks.height(len(names), 44, x_label, None) + 22,
     )
 
 
-def _say(title: str, names: list[str], numbers: Mapping[str, np.ndarray], form: str) -> str:
+def _say(title: str, names: list[str], numbers: Mapping[str, np.ndarray], form: str, least: np.ndarray) -> str:
     parts = []
     for row, name in enumerate(names):
         value, low, high = (format_value(column[row], form) for column in numbers.values())
-        parts.append(
-            f"{name}: {value}, between {low} and {high}" if np.isfinite(numbers["value"][row]) else f"{name}: none"
-        )
+        shown = f", detectable {format_value(least[row], form)}" if np.isfinite(least[row]) else ""
+        known = np.isfinite(numbers["value"][row])
+        parts.append(f"{name}: {value}, between {low} and {high}{shown}" if known else f"{name}: none")
     return f"Estimates with intervals. {title}. " + ("; ".join(parts) + "." if parts else "None.")
