@@ -68,6 +68,7 @@ def block_pairs(
     rules: tuple[BlockingRule, ...] = RULES,
     least_budget: int = LEAST_BUDGET,
     budget_per_record: int = BUDGET_PER_RECORD,
+    changed_only: bool = False,
 ) -> pd.DataFrame:
     """Find the pairs to compare, rule by rule, within a budget.
 
@@ -80,6 +81,8 @@ def block_pairs(
         In the order in which they may spend the budget.
     least_budget, budget_per_record : int
         The budget in comparisons is the greater of the first, and the second times the records.
+    changed_only : bool
+        Only pairs with a record of ``changed_records``: the others were compared by an earlier run.
 
     Returns
     -------
@@ -106,7 +109,7 @@ def block_pairs(
         )
         left -= pairs
         if pairs:
-            used.append(_pairs_of_rule(rule, number, cap))
+            used.append(_pairs_of_rule(rule, number, cap, changed_only))
     nothing = "SELECT 0::BIGINT AS record_no_l, 0::BIGINT AS record_no_r, 0 AS rule WHERE false"
     together = "\nUNION ALL\n".join(used) or nothing
     engine.run(
@@ -149,10 +152,19 @@ def _fit_block_size(sizes: pd.DataFrame, budget: float) -> tuple[int, int]:
     return 0, 0
 
 
-def _pairs_of_rule(rule: BlockingRule, number: int, cap: int) -> str:
+def _pairs_of_rule(rule: BlockingRule, number: int, cap: int, changed_only: bool) -> str:
+    touched = "(SELECT DISTINCT block FROM keyed SEMI JOIN changed_records USING (record_no))"
+    those = f"keyed SEMI JOIN {touched} USING (block)" if changed_only else "keyed"
+    changed = "record_no IN (SELECT record_no FROM changed_records)" if changed_only else "true"
     return f"""
         SELECT l.record_no AS record_no_l, r.record_no AS record_no_r, {number} AS rule
-        FROM (SELECT *, count(*) OVER (PARTITION BY block) AS records FROM ({_block(rule)}) AS keyed) AS l
-        JOIN ({_block(rule)}) AS r ON l.block = r.block AND l.record_no < r.record_no
-        WHERE l.records <= {cap}
+        FROM (
+            WITH keyed AS ({_block(rule)}),
+            blocks AS (SELECT *, count(*) OVER (PARTITION BY block) AS records FROM {those})
+            SELECT *, {changed} AS changed FROM blocks WHERE records <= {cap}
+        ) AS l
+        JOIN (
+            WITH keyed AS ({_block(rule)})
+            SELECT *, {changed} AS changed FROM keyed
+        ) AS r ON l.block = r.block AND l.record_no < r.record_no AND (l.changed OR r.changed)
     """

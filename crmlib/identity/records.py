@@ -19,12 +19,38 @@ from crmlib.fields.text import fold_text
 #: A mailbox, phone or id that this many differently named people give says nothing about any of them.
 MOST_SHARING = 8
 
-PREPARED_RECORDS = Step(
-    "prepared_records",
+#: What is normalised of a record; whose these are as they were is normalised already.
+FIELDS = (
+    "full_name", "given_name", "surnames", "surname_1", "surname_2", "company", "job_title", "national_id", "email",
+    "phone", "birth_date", "address_line", "street_type", "street", "house_number", "unit", "postcode", "municipality",
+)  # fmt: skip
+
+HASHED_RECORDS = Step(
+    "hashed_records",
+    "SELECT source, source_record_id, md5(concat_ws(chr(31), "
+    + ", ".join(f"coalesce({field}::VARCHAR, '')" for field in FIELDS)
+    + ")) AS record_hash FROM source_records",
+)
+
+FRESH_RECORDS = Step(
+    "fresh_records",
     """
-    SELECT row_number() OVER (ORDER BY r.source, r.source_record_id) AS record_no,
-           r.source,
+    SELECT r.*, h.record_hash
+    FROM source_records r
+    JOIN hashed_records h ON h.source = r.source AND h.source_record_id = r.source_record_id
+    WHERE NOT EXISTS (
+        SELECT 1 FROM standing_records s
+        WHERE s.source = r.source AND s.source_record_id = r.source_record_id AND s.record_hash = h.record_hash
+    )
+    """,
+)
+
+NORMALISED_RECORDS = Step(
+    "normalised_records",
+    """
+    SELECT r.source,
            r.source_record_id,
+           r.record_hash,
            n.kind,
            n.given_key,
            n.given_variants,
@@ -49,7 +75,7 @@ PREPARED_RECORDS = Step(
            a.unit_key,
            c.postcode_key,
            m.municipality_key
-    FROM source_records r
+    FROM fresh_records r
     LEFT JOIN person_names n
         ON n.full_name IS NOT DISTINCT FROM r.full_name AND n.given_name IS NOT DISTINCT FROM r.given_name
         AND n.surnames IS NOT DISTINCT FROM r.surnames AND n.surname_1 IS NOT DISTINCT FROM r.surname_1
@@ -66,6 +92,28 @@ PREPARED_RECORDS = Step(
     LEFT JOIN municipalities m ON m.municipality = r.municipality
     LEFT JOIN job_titles j ON j.job_title = r.job_title
     """,
+)
+
+PREPARED_RECORDS = Step(
+    "prepared_records",
+    """
+    WITH together AS (
+        SELECT * FROM normalised_records
+        UNION ALL BY NAME
+        SELECT s.*
+        FROM standing_records s
+        SEMI JOIN hashed_records h
+            ON h.source = s.source AND h.source_record_id = s.source_record_id AND h.record_hash = s.record_hash
+    )
+    SELECT row_number() OVER (ORDER BY source, source_record_id) AS record_no, *
+    FROM together
+    """,
+)
+
+CHANGED_RECORDS = Step(
+    "changed_records",
+    "SELECT p.record_no FROM prepared_records p SEMI JOIN fresh_records f "
+    "ON f.source = p.source AND f.source_record_id = p.source_record_id",
 )
 
 SHARED_VALUES = Step(
@@ -134,7 +182,7 @@ LINKAGE_RECORDS = Step(
 )
 
 
-def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
+def normalise_records(engine: Engine, as_of_date: date, country: str, standing: str | None = None) -> str:
     """Normalise every field of `source_records`, each distinct value once.
 
     Parameters
@@ -145,6 +193,8 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
         Births after it are impossible.
     country : str
         Country (ISO 3166-1 alpha-2) of phones, national ids and postcodes that do not say theirs.
+    standing : str, optional
+        An earlier run's ``prepared_records``: records whose fields are as they were then are taken from it.
 
     Returns
     -------
@@ -156,12 +206,17 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
         landline, national_id, national_id_valid (null: no check known), birth_day (yyyymmdd; also one that nobody
         alive can have, which still tells records apart), job_key, street_key, number_key, unit_key, postcode_key,
         municipality_key. Beside it ``shared_values`` holds the mailboxes, phones and ids left out
-        because `MOST_SHARING` differently named people or more give them.
+        because `MOST_SHARING` differently named people or more give them; ``prepared_records`` what a later run can
+        begin from; and ``changed_records`` the record_no of those that were normalised now.
     """
+    engine.run(HASHED_RECORDS)
+    nobody = "SELECT '' AS source, '' AS source_record_id, '' AS record_hash WHERE false"
+    engine.run(Step("standing_records", f"SELECT * EXCLUDE (record_no) FROM {standing}" if standing else nobody))
+    engine.run(FRESH_RECORDS)
     text, flag = pa.string(), pa.bool_()
     engine.map_distinct(
         "person_names",
-        "SELECT full_name, given_name, surnames, surname_1, surname_2, company FROM source_records",
+        "SELECT full_name, given_name, surnames, surname_1, surname_2, company FROM fresh_records",
         _name_keys,
         {
             "kind": text,
@@ -177,42 +232,42 @@ def normalise_records(engine: Engine, as_of_date: date, country: str) -> str:
             "name_key": text,
         },
     )
-    engine.map_distinct(
-        "emails", "SELECT email FROM source_records", _email_keys, {"mailbox": text, "email_kind": text}
-    )
+    engine.map_distinct("emails", "SELECT email FROM fresh_records", _email_keys, {"mailbox": text, "email_kind": text})
     engine.map_distinct(
         "phones",
-        "SELECT phone FROM source_records",
+        "SELECT phone FROM fresh_records",
         partial(normalise_phone, region=country),
         {"e164": text, "phone_kind": text, "phone_valid": flag},
     )
     engine.map_distinct(
         "national_ids",
-        "SELECT national_id FROM source_records",
+        "SELECT national_id FROM fresh_records",
         partial(normalise_national_id, country=country),
         {"id_value": text, "id_kind": text, "id_valid": flag},
     )
     engine.map_distinct(
         "birth_days",
-        "SELECT birth_date FROM source_records",
+        "SELECT birth_date FROM fresh_records",
         partial(normalise_birth_date, as_of_date=as_of_date),
         {"born_on": pa.date32(), "birth_defect": text, "birth_valid": flag},
     )
     engine.map_distinct(
         "addresses",
-        "SELECT address_line, street_type, street, house_number, unit FROM source_records",
+        "SELECT address_line, street_type, street, house_number, unit FROM fresh_records",
         _address_keys,
         {"street_key": text, "number_key": text, "unit_key": text},
     )
     engine.map_distinct(
         "postcodes_told",
-        "SELECT postcode FROM source_records",
+        "SELECT postcode FROM fresh_records",
         partial(_postcode_keys, country=country),
         {"postcode_key": text},
     )
-    engine.map_distinct("municipalities", "SELECT municipality FROM source_records", _fold, {"municipality_key": text})
-    engine.map_distinct("job_titles", "SELECT job_title FROM source_records", _fold, {"job_key": text})
+    engine.map_distinct("municipalities", "SELECT municipality FROM fresh_records", _fold, {"municipality_key": text})
+    engine.map_distinct("job_titles", "SELECT job_title FROM fresh_records", _fold, {"job_key": text})
+    engine.run(NORMALISED_RECORDS)
     engine.run(PREPARED_RECORDS)
+    engine.run(CHANGED_RECORDS)
     engine.run(SHARED_VALUES, most_sharing=MOST_SHARING)
     return engine.run(LINKAGE_RECORDS)
 
