@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
@@ -10,6 +11,10 @@ from email_validator import EmailNotValidError, validate_email
 from crmlib.fields.reference import read_rows, read_words
 
 LONGEST_ADDRESS = 254
+LONGEST_LOCAL = 64
+
+# Most local parts are plain words with dots between them; the rest is left to the library.
+_PLAIN_LOCAL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*")
 
 _DOTLESS_DOMAINS = frozenset({"gmail.com"})
 _ROLES = read_words("email_role")
@@ -45,14 +50,27 @@ def normalise_email(value: str | None) -> Email:
         return Email(None, None, None, False)
     if len(text) > LONGEST_ADDRESS or "@" not in text:
         return Email(text[:LONGEST_ADDRESS], None, None, False)
-    try:
-        address = validate_email(text, check_deliverability=False).normalized.lower()
-    except EmailNotValidError:
-        return Email(text, None, None, False)
+    local, _, domain = text.rpartition("@")
+    if _PLAIN_LOCAL.fullmatch(local) and len(local) <= LONGEST_LOCAL and _is_plain_domain(domain):
+        address = text
+    else:
+        try:
+            address = validate_email(text, check_deliverability=False).normalized.lower()
+        except EmailNotValidError:
+            return Email(text, None, None, False)
     local, _, domain = address.rpartition("@")
     mailbox = _find_mailbox(local, domain)
     kind = _find_kind(mailbox.rpartition("@")[0])
     return Email(address, mailbox, kind, kind != "junk")
+
+
+@lru_cache(maxsize=65_536)
+def _is_plain_domain(domain: str) -> bool:
+    """Whether an address at this domain is valid and written in its one form, if only its local part is plain."""
+    try:
+        return validate_email(f"a@{domain}", check_deliverability=False).normalized == f"a@{domain}"
+    except EmailNotValidError:
+        return False
 
 
 def _find_mailbox(local: str, domain: str) -> str:

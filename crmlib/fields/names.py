@@ -87,6 +87,7 @@ def normalise_name(
     )
 
 
+@lru_cache(maxsize=65_536)
 def fold_name(part: str | None) -> str | None:
     """Write a part of a name as it is compared: folded, without particles; None if nothing is left."""
     words = fold_text(part).split()
@@ -107,17 +108,21 @@ def list_given_name_variants(given_name: str | None) -> list[str]:
         Folded names, the name itself among them, sorted; at most `MOST_VARIANTS`.
     """
     folded = fold_name(given_name)
-    if folded is None:
-        return []
+    return [] if folded is None else list(_list_variants(folded))
+
+
+@lru_cache(maxsize=65_536)
+def _list_variants(folded: str) -> tuple[str, ...]:
     variants = {folded, *_resolve_nickname(folded)}
     per_word = [sorted({word, *_resolve_nickname(word)}) for word in folded.split()]
     for words in product(*per_word):
         variants.add(" ".join(words))
         if len(variants) >= MOST_VARIANTS:
             break
-    return sorted(variants)
+    return tuple(sorted(variants))
 
 
+@lru_cache(maxsize=65_536)
 def is_common_given_name(given_name: str | None) -> bool:
     """Whether each word is a given name that many people bear, and so hardly a misspelling of another."""
     words = (fold_name(given_name) or "").split()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from crmlib.fields.reference import read_words
 
@@ -44,6 +45,7 @@ def tidy_spaces(value: str | None) -> str:
     return " ".join(unicodedata.normalize("NFC", value or "").split())
 
 
+@lru_cache(maxsize=65_536)
 def capitalise_words(text: str) -> str:
     """Give the words of a text their usual capitals; a word of mixed case is left as it was written."""
     return " ".join(_capitalise(word) for word in text.split())

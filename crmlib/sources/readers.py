@@ -50,7 +50,7 @@ def find_files(params_file: Path, path: str, where: str) -> list[Path]:
         If there is none.
     """
     if path.startswith("package:"):
-        return [_find_in_package(path.removeprefix("package:"), where)]
+        return _find_in_package(path.removeprefix("package:"), where)
     if "://" in path:
         raise InputError(f"{where}: only files can be read, and {path} is an address. Mend path: in {params_file}.")
     resolved = Path(resolve_path(params_file, path))
@@ -65,7 +65,7 @@ def find_files(params_file: Path, path: str, where: str) -> list[Path]:
     return found
 
 
-def _find_in_package(path: str, where: str) -> Path:
+def _find_in_package(path: str, where: str) -> list[Path]:
     package, _, inner = path.partition("/")
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -74,8 +74,9 @@ def _find_in_package(path: str, where: str) -> Path:
             f"pip install {package.replace('_', '-')}."
         )
     for location in spec.submodule_search_locations:
-        if (file := Path(location) / inner).is_file():
-            return file
+        found = sorted(file for file in Path(location).glob(inner or "*") if file.is_file())
+        if found:
+            return found
     raise InputError(f"{where}: the package {package} holds no file {inner}.")
 
 

@@ -51,3 +51,18 @@ def test_validity_is_the_libraries(address):
         expected = False
     email = normalise_email(address)
     assert email.valid is (expected and email.kind != "junk") or address.strip(".,;:\"'<> ") != address
+
+
+@given(
+    st.text("abz09._+-é @", min_size=1, max_size=8),
+    st.sampled_from(["gmail.com", "x.y", "-a.com", "a..b.com", "localhost", "test.test", "münchen.de", "a.b.es"]),
+)
+def test_plain_addresses_are_read_as_the_library_reads_them(local, domain):
+    text = f"{local}@{domain}".strip().strip(" <>.,;:\"'").lower()
+    read = normalise_email(text)
+    try:
+        expected = validate_email(text, check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        assert read.mailbox is None
+    else:
+        assert (read.address, read.mailbox is None) == (expected, False)
