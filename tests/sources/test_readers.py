@@ -186,6 +186,9 @@ def test_files_are_found_from_the_params_file(tmp_path):
 def test_a_file_inside_an_installed_package_is_found_without_importing_it(tmp_path):
     (found,) = find_files(tmp_path / "p.yaml", "package:lifetimes/datasets/CDNOW_master.txt", "x")
     assert found.is_file()
+    both = find_files(tmp_path / "p.yaml", "package:lifetimes/datasets/CDNOW_*.txt", "x")
+    assert found in both
+    assert len(both) > 1
 
 
 @pytest.mark.parametrize(
