@@ -315,10 +315,21 @@ class RunSettings(Settings):
 
 
 class IdentityCosts(Settings):
-    """What a wrong decision costs, in the run's currency."""
+    """What a wrong decision about a pair of records costs, in the run's currency.
+
+    Parameters
+    ----------
+    wrong_merge : float
+        Two people taken for one.
+    missed_merge : float
+        One person taken for two.
+    review : float
+        A person's look at a pair: where less is at stake, nobody is asked.
+    """
 
     wrong_merge: float = Field(gt=0)
     missed_merge: float = Field(gt=0)
+    review: float = Field(default=0.0, ge=0)
 
 
 class IdentitySettings(Settings):
@@ -329,6 +340,8 @@ class IdentitySettings(Settings):
     match_threshold : float
         Probability from which two records are joined.
     costs : IdentityCosts, optional
+        In place of the threshold: two records are joined where a wrong merge is expected to cost less than a missed
+        one.
     deterministic_national_id : bool
         Whether the same valid national id makes two records one person.
     rulings : str, optional
@@ -340,6 +353,12 @@ class IdentitySettings(Settings):
     costs: IdentityCosts | None = None
     deterministic_national_id: bool = True
     rulings: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_threshold(self) -> IdentitySettings:
+        if self.costs is not None and self.match_threshold != type(self).model_fields["match_threshold"].default:
+            raise ValueError("give match_threshold: or costs:, from which the threshold follows; not both")
+        return self
 
 
 class BacktestSettings(Settings):

@@ -50,6 +50,9 @@ NAMED_PACKAGES = ("duckdb", "lifetimes", "matplotlib", "numpy", "pandas", "paper
 #: What the pipeline itself gives every notebook.
 OPTIONS = ("run_dir",)
 
+#: How a notebook refers to a panel.
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
 Tell = Callable[[str], None]
 
 
@@ -453,6 +456,8 @@ def _release(working: Path, executed: Path) -> None:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
+            # a panel lives in a session alone; of it the sentence in its place remains
+            output.get("data", {}).pop(WIDGET, None)
             if output.output_type == "error":
                 output.traceback = []
                 output.evalue = output.evalue if find_error(output.ename) else "(kept in private/)"

@@ -377,6 +377,11 @@ class RunStore:
         return _lock(self.directory / ".lock", f"{self.directory}: another process is publishing; try again.")
 
 
+def tell_time() -> datetime:
+    """The moment it is, for what is signed by a person or a run; no figure depends on it."""
+    return datetime.now(UTC)
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file whole: under another name, synced, then renamed."""
     beside = path.with_name(f".{path.name}-{os.getpid()}")
@@ -426,7 +431,7 @@ def _unfinished(_folder: str, names: list[str]) -> set[str]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+    return tell_time().isoformat(timespec="microseconds")
 
 
 @contextlib.contextmanager

@@ -347,3 +347,10 @@ def test_a_field_has_one_origin():
 def test_a_test_in_stores_that_cannot_be_measured_is_refused(test, word):
     with pytest.raises(ValidationError, match=word):
         CampaignSettings.model_validate({"plan": "p.yaml", "store_tests": [test]})
+
+
+def test_a_threshold_is_given_or_follows_from_costs(write):
+    costs = {"identity.costs": {"wrong_merge": 20, "missed_merge": 1}}
+    assert load_params(write(GOOD), costs).identity.costs.review == 0
+    told = problems_of(write(GOOD), **costs, **{"identity.match_threshold": 0.9})
+    assert any("give match_threshold: or costs:" in problem for problem in told)

@@ -1,4 +1,4 @@
-"""How right the identities are, where the truth is known. Only these functions read it."""
+"""How right the identities are, where the truth is known or people ruled. Only these functions read the truth."""
 
 from __future__ import annotations
 
@@ -130,6 +130,45 @@ def evaluate_thresholds(engine: Engine, truth: str) -> pd.DataFrame:
         FROM counted CROSS JOIN matches
         ORDER BY match_weight
         """
+    )
+
+
+def evaluate_labels(engine: Engine, match_threshold: float) -> pd.DataFrame:
+    """Judge what the model alone would have decided by what people ruled.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``model_pairs``.
+    match_threshold : float
+
+    Returns
+    -------
+    pandas.DataFrame
+        metric, value, n: ``label_precision`` (of the pairs the model links, the share ruled the same),
+        ``label_recall`` (of the pairs ruled the same, the share it links), ``label_agreement``; without rulings,
+        nothing. People are asked where the model is in doubt, so these figures are of doubtful pairs.
+    """
+    counted = engine.row(
+        """
+        WITH judged AS (
+            SELECT match_probability >= $threshold AND NOT contradicted AS links, decision = 'same' AS same
+            FROM model_pairs
+        )
+        SELECT count(*) AS labels, count(*) FILTER (WHERE links) AS links, count(*) FILTER (WHERE same) AS same,
+               count(*) FILTER (WHERE links AND same) AS both, count(*) FILTER (WHERE links = same) AS agreed
+        FROM judged
+        """,
+        threshold=match_threshold,
+    )
+    rows = [
+        ("label_precision", _share(counted["both"], counted["links"]), counted["links"]),
+        ("label_recall", _share(counted["both"], counted["same"]), counted["same"]),
+        ("label_agreement", _share(counted["agreed"], counted["labels"]), counted["labels"]),
+    ]
+    told = [row for row in rows if row[2]]
+    return pd.DataFrame(told, columns=["metric", "value", "n"]).astype(
+        {"metric": "str", "value": "float", "n": "int64"}
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,15 @@ class Fragment:
 
     def __repr__(self) -> str:
         return self.plain
+
+
+class Shown(Protocol):
+    """What a page can show: HTML, and the same in words as its text."""
+
+    def _repr_html_(self) -> str: ...
+
+
+def stack(pieces: Iterable[Shown]) -> Fragment:
+    """Several pieces, one below the other."""
+    shown = list(pieces)
+    return Fragment("\n".join(piece._repr_html_() for piece in shown), "\n".join(str(piece) for piece in shown))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from crmlib.report.widgets import STAND_IN, CounterPanel
+from crmlib.errors import InputError
+from crmlib.report.widgets import STAND_IN, CounterPanel, ReviewPanel
 
 CHOICES = {"segment": ["champions", "lost"], "island": ["Tenerife"]}
 
@@ -59,3 +62,77 @@ def test_a_notebook_that_is_read_holds_nothing_of_it(panel):
     assert set(shown) == {"text/plain", "text/html"}
     assert bundle["text/plain"] == repr(panel) == STAND_IN
     assert not any(word in str(shown) for word in ("champions", "Tenerife", "customers"))
+
+
+class Desk:
+    """Two pairs; every answer is kept in a list, and nobody may answer without a name."""
+
+    def __init__(self, pairs=2):
+        self.pairs = pairs
+        self.kept = []
+
+    def __len__(self):
+        return self.pairs
+
+    def show(self, number):
+        sides = (
+            SimpleNamespace(field="Name", left=f"<Ana {number}>", right="Ana María", agreement="similar", weight=3.2),
+            SimpleNamespace(field="Phone", left="600112233", right="", agreement="", weight=None),
+            SimpleNamespace(field="Place", left="Telde", right="Arucas", agreement="different", weight=-2.0),
+        )
+        return SimpleNamespace(why="joined, and in doubt", probability=0.93, sides=sides)
+
+    def answer(self, number, decision, reviewer):
+        if not reviewer:
+            raise InputError("Write your name first.")
+        self.kept.append((number, decision, reviewer))
+        return f"Kept: {decision}."
+
+
+@pytest.fixture
+def review():
+    panel = ReviewPanel(Desk())
+    panel.desk = panel._desk
+    return panel
+
+
+def test_nobody_is_shown_before_it_is_asked_for(review):
+    assert (review.pair.value, review.said.value) == ("", "")
+    assert review._buttons.layout.display == "none"
+    review.begin.click()
+    assert review._buttons.layout.display == ""
+    for text in ("&lt;Ana 0&gt;", "Ana María", "▲ +3.2  similar", "▼ -2.0  different", "Pair 1 of 2", "93.0%"):
+        assert text in review.pair.value
+    assert "for it name, against it place" in review.pair.value
+
+
+def test_rulings_are_kept_one_after_the_other(review):
+    review.begin.click()
+    review.answers["same"].click()
+    assert 'role="alert"' in review.said.value
+    assert "Pair 1 of 2" in review.pair.value
+    review.reviewer.value = "Ana"
+    review.answers["same"].click()
+    assert "Kept: same." in review.said.value
+    assert "Pair 2 of 2" in review.pair.value
+    review.back.click()
+    review.answers["different"].click()
+    review.skip.click()
+    assert "last pair" in review.pair.value
+    assert review.desk.kept == [(0, "same", "Ana"), (0, "different", "Ana")]
+
+
+def test_without_a_question_there_is_nothing_to_begin():
+    panel = ReviewPanel(Desk(0))
+    assert panel.begin.disabled
+    assert "No pair is worth a person's time" in repr(panel)
+
+
+def test_a_notebook_that_is_read_holds_one_sentence_of_the_review(review):
+    review.begin.click()
+    bundle = review._repr_mimebundle_()
+    shown = {kind: content for kind, content in bundle.items() if kind != "application/vnd.jupyter.widget-view+json"}
+    assert set(shown) == {"text/plain", "text/html"}
+    assert shown["text/plain"] == review.sentence
+    assert "The 2 pairs at which most is at stake" in review.sentence
+    assert "Ana" not in str(shown)

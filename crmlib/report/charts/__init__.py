@@ -12,9 +12,21 @@ form
     How values are written, see `crmlib.report.formats.format_value`.
 """
 
-from crmlib.report.charts.bars import bar, hbar, stacked, waterfall
+from crmlib.report.charts.bars import bar, hbar, stacked, waterfall, waterfalls
 from crmlib.report.charts.drawing import Figure
 from crmlib.report.charts.lines import calibration, curve, line
 from crmlib.report.charts.spreads import heatmap, hist
 
-__all__ = ["Figure", "bar", "calibration", "curve", "hbar", "heatmap", "hist", "line", "stacked", "waterfall"]
+__all__ = [
+    "Figure",
+    "bar",
+    "calibration",
+    "curve",
+    "hbar",
+    "heatmap",
+    "hist",
+    "line",
+    "stacked",
+    "waterfall",
+    "waterfalls",
+]

@@ -10,6 +10,7 @@ import numpy as np
 from crmlib.report import theme
 from crmlib.report.charts import marks, words
 from crmlib.report.charts.drawing import Figure, draw_figure
+from crmlib.report.display import Fragment, stack
 from crmlib.report.formats import format_value
 
 if TYPE_CHECKING:
@@ -286,7 +287,7 @@ def waterfall(
                 axes.plot([start + number] * 2, [place, place + 1], color=theme.RULE, linewidth=0.8)
         marks.names_down(axes, names, narrow, starts)
         axes.axvline(0, color=theme.RULE, linewidth=0.8)
-        marks.leave_room(axes, [*starts, *(starts + values)], 0.2 if narrow else 0.09)
+        marks.leave_room(axes, [*starts, *(starts + values)], 0.2 if narrow else 0.12)
         axes.set_xticks([])
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.set_xlabel(x_label)
@@ -298,4 +299,36 @@ def waterfall(
         note=note,
         height=marks.height(len(names), 28, x_label, None),
         narrow_height=marks.height(len(names), 46, x_label, None),
+    )
+
+
+def waterfalls(
+    frame: pd.DataFrame,
+    group: str,
+    label: str,
+    value: str,
+    *,
+    title: str,
+    x_label: str = "",
+    form: str = "+0.0",
+    total_label: str = "",
+) -> Fragment:
+    """Draw a `waterfall` for each group, one below the other.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row per step, by group; the groups in the order in which they come.
+    group, label, value : str
+        Columns of the groups' names, the steps' names and what each adds.
+    title : str
+        A format string with ``{group}``.
+    x_label, form, total_label : str
+        As for `waterfall`.
+    """
+    return stack(
+        waterfall(
+            steps, label, value, title=title.format(group=name), x_label=x_label, form=form, total_label=total_label
+        )
+        for name, steps in frame.groupby(group, sort=False)
     )
