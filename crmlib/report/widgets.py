@@ -89,35 +89,31 @@ class CounterPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships n
 class PairSide(Protocol):
     """A line of two records side by side; weight (log2) speaks for one person, or against."""
 
-    @property
-    def field(self) -> str: ...
-    @property
-    def left(self) -> str: ...
-    @property
-    def right(self) -> str: ...
-    @property
-    def agreement(self) -> str: ...
-    @property
-    def weight(self) -> float | None: ...
+    field: str
+    left: str
+    right: str
+    agreement: str
+    weight: float | None
 
 
 class PairQuestion(Protocol):
-    """A pair to be judged."""
+    """A pair to be judged: why it is asked, how probable one person is, and both records."""
 
-    @property
-    def why(self) -> str: ...
-    @property
-    def probability(self) -> float: ...
-    @property
-    def sides(self) -> Sequence[PairSide]: ...
+    why: str
+    probability: float
+    sides: Sequence[PairSide]
 
 
 class Desk(Protocol):
     """Questions by number, and what keeps the answers."""
 
     def __len__(self) -> int: ...
-    def show(self, number: int) -> PairQuestion: ...
-    def answer(self, number: int, decision: str, reviewer: str) -> str: ...
+
+    def show(self, number: int) -> PairQuestion:
+        """Lay a pair side by side."""
+
+    def answer(self, number: int, decision: str, reviewer: str) -> str:
+        """Keep a ruling, and say so in a sentence."""
 
 
 class ReviewPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
