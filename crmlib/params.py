@@ -314,6 +314,10 @@ class RunSettings(Settings):
     engine: EngineSettings = EngineSettings()
 
 
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 class IdentityCosts(Settings):
     """What a wrong decision about a pair of records costs, in the run's currency.
 
@@ -332,6 +336,45 @@ class IdentityCosts(Settings):
     review: float = Field(default=0.0, ge=0)
 
 
+#: How a value comes before another of the same customer.
+SurvivorshipRule = Literal["latest", "source_order", "most_frequent", "most_complete", "verified_first"]
+#: What is consolidated by a rule of its own; the parts of an address go together.
+GOLDEN_FIELDS = (
+    "given_name", "surname_1", "surname_2", "company", "contact_type", "national_id", "email", "phone", "birth_date",
+    "gender", "language", "address", "home_store_id", "employee", "loyalty_card",
+)  # fmt: skip
+#: Of these it is known whether somebody answered.
+VERIFIED_FIELDS = ("email", "phone", "address")
+
+
+class GoldenSettings(Settings):
+    """Which of a customer's values survives.
+
+    Parameters
+    ----------
+    sources : list of str
+        Sources in the order in which they are trusted, for the rule ``source_order``.
+    rules : dict of str to list of str
+        Field -> rules, one or a list; the next decides where one cannot. Without any, and in the end, the latest wins.
+    """
+
+    sources: list[str] = Field(default_factory=list)
+    rules: dict[str, Annotated[list[SurvivorshipRule], BeforeValidator(_as_list)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _can_be_followed(self) -> GoldenSettings:
+        for field, rules in self.rules.items():
+            if field not in GOLDEN_FIELDS:
+                near = difflib.get_close_matches(field, GOLDEN_FIELDS, n=1)
+                hint = f"did you mean '{near[0]}'" if near else f"there are {', '.join(GOLDEN_FIELDS)}"
+                raise ValueError(f"no field '{field}' is consolidated; {hint}")
+            if "source_order" in rules and not self.sources:
+                raise ValueError(f"'{field}' asks for the order of the sources; write it as sources: [erp, shop]")
+            if "verified_first" in rules and field not in VERIFIED_FIELDS:
+                raise ValueError(f"nobody verifies '{field}'; verified_first is for {', '.join(VERIFIED_FIELDS)}")
+        return self
+
+
 class IdentitySettings(Settings):
     """When two records are one person.
 
@@ -347,12 +390,14 @@ class IdentitySettings(Settings):
     rulings : str, optional
         File that keeps what people rule about pairs and values, as seen from the params file; the first ruling
         makes it.
+    golden : GoldenSettings
     """
 
     match_threshold: float = Field(default=0.95, gt=0, lt=1)
     costs: IdentityCosts | None = None
     deterministic_national_id: bool = True
     rulings: str | None = None
+    golden: GoldenSettings = GoldenSettings()
 
     @model_validator(mode="after")
     def _has_one_threshold(self) -> IdentitySettings:
@@ -666,6 +711,7 @@ def _check_sources(document: dict[str, Any]) -> Iterator[tuple[Where, str]]:
     sources = document.get("sources")
     if not isinstance(sources, dict):
         return
+    yield from _check_trust(document, list(sources))
     for name, source in sources.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             yield ("sources", name), "name a source with small letters, digits and underscores."
@@ -679,6 +725,15 @@ def _check_sources(document: dict[str, Any]) -> Iterator[tuple[Where, str]]:
             for index, delivery in enumerate(given):
                 if isinstance(delivery, dict):
                     yield from _check_delivery(("sources", name, entity, index), entity, delivery, list(sources))
+
+
+def _check_trust(document: dict[str, Any], sources: list[str]) -> Iterator[tuple[Where, str]]:
+    here: Any = document
+    for key in ("identity", "golden", "sources"):
+        here = here.get(key) if isinstance(here, dict) else None
+    for place, name in enumerate(here if isinstance(here, list) else []):
+        if name not in sources:
+            yield ("identity", "golden", "sources", place), f"there is no such source; there are {', '.join(sources)}."
 
 
 def _check_delivery(
