@@ -163,7 +163,8 @@ class ReviewPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no
         self.back.on_click(lambda _: self._go(max(0, self._number - 1)))
         for decision, button in self.answers.items():
             button.on_click(lambda _, decision=decision: self._answer(decision))
-        intro = ipywidgets.HTML(f"<p>{escape(self.sentence)}</p>")
+        hint = "The dearest pairs come first. Write your name and begin." if len(desk) else self.sentence
+        intro = ipywidgets.HTML(f"<p>{escape(hint)}</p>")
         super().__init__([intro, ipywidgets.HBox([self.reviewer, self.begin]), self.said, self.pair, self._buttons])
 
     @property
@@ -231,7 +232,7 @@ def _weigh(side: PairSide) -> str:
     if side.weight is None:
         return ""
     mark = "▲" if side.weight > 0 else "▼"
-    return f"{mark} {side.weight:+.1f}  {side.agreement}"
+    return f"{mark} {format_value(side.weight, '+0.0')}  {side.agreement}"
 
 
 def _tell(found: Mapping[str, float], channel: str, purpose: str, currency: str) -> str:

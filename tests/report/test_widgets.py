@@ -101,7 +101,7 @@ def test_nobody_is_shown_before_it_is_asked_for(review):
     assert review._buttons.layout.display == "none"
     review.begin.click()
     assert review._buttons.layout.display == ""
-    for text in ("&lt;Ana 0&gt;", "Ana María", "▲ +3.2  similar", "▼ -2.0  different", "Pair 1 of 2", "93.0%"):
+    for text in ("&lt;Ana 0&gt;", "Ana María", "▲ +3.2  similar", "▼ −2.0  different", "Pair 1 of 2", "93.0%"):
         assert text in review.pair.value
     assert "for it name, against it place" in review.pair.value
 
