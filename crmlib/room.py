@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
@@ -16,6 +16,8 @@ from crmlib.errors import ConflictError, ContractError, EngineError, InputError,
 from crmlib.params import Params, end_of_day
 from crmlib.runs import RunFolder, RunStore, hash_file, sync_folder
 from crmlib.tables import CONTRACTS, Column, Contract, find_contract
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +83,13 @@ class Room:
         """
         if not all(self.has(name) for name in names):
             raise NothingToDo(sentence)
+
+    def attempt(self, function: Callable[..., T], *given: Any) -> tuple[T | None, str]:
+        """What a function makes, or None and its own sentence where it has nothing to work on; the notebook goes on."""
+        try:
+            return function(*given), ""
+        except NothingToDo as error:
+            return None, str(error)
 
     def frame(self, name: str) -> pd.DataFrame:
         """A table as a frame, for looking at."""

@@ -428,3 +428,11 @@ def test_a_run_that_is_not_there_is_told(monkeypatch, tmp_path):
 def test_owners_and_queries_are_at_hand(intake):
     assert intake.owners == {"erp": "IT"}
     assert intake.sql("SELECT $a AS a", a=3)["a"].tolist() == [3]
+
+
+def test_a_notebook_goes_on_where_a_part_of_it_has_nothing_to_do(intake):
+    def nothing(what: str) -> None:
+        raise NothingToDo(f"There is no {what}.")
+
+    assert intake.attempt(nothing, "demand") == (None, "There is no demand.")
+    assert intake.attempt(len, [1, 2]) == (2, "")

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from crmlib.engine import Engine
+from crmlib.engine import Engine, quote
 from crmlib.errors import NothingToDo
 
 #: Past dates that teach, at the most, and prospects of each outcome without whom nothing is taught.
@@ -153,6 +153,32 @@ def score_leads(engine: Engine, as_of_date: date, horizon_days: int, seed: int) 
         pd.DataFrame([_judge(name, made[name], losses[name], bought) for name in made]),
         used,
         difference,
+    )
+
+
+def join_scores(engine: Engine, segmented: str, leads: Leads | None) -> str:
+    """Put the chances beside the segments; the name of a view of both, empty where there are none."""
+    nobody = pd.DataFrame({"customer_id": pd.Series(dtype="str"), "lead_score": pd.Series(dtype="float64")})
+    engine.register("lead_scores", nobody if leads is None else leads.scores)
+    return engine.view(
+        "segments_scored",
+        f"SELECT s.*, l.lead_score FROM {quote(segmented)} AS s LEFT JOIN lead_scores AS l USING (customer_id)",
+    )
+
+
+def tell_leads(leads: Leads) -> tuple[str, str]:
+    """Say what scores the leads, and how it did; beside it the tone for `crmlib.report.tables.finding`."""
+    auc = leads.judged.set_index("model")["auc"]
+    if leads.used == MODEL:
+        return (
+            f"At the last date judged, what prospects did told later buyers from others surely better (AUC "
+            f"{auc[MODEL]:.2f}) than how lately they were seen ({auc[PLAIN_RULE]:.2f}).",
+            "good",
+        )
+    return (
+        f"At the last date judged, what prospects did told no more (AUC {auc[MODEL]:.2f}) than how lately they were "
+        f"seen ({auc[PLAIN_RULE]:.2f}); the base rate by that is used.",
+        "attention",
     )
 
 

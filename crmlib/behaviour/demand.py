@@ -181,6 +181,33 @@ def forecast_demand(engine: Engine, as_of_date: date, weeks: int, days_per_unit:
     return Demand(forecast[forecast["week"] >= pd.Timestamp(first)], pd.DataFrame(scores), used, difference)
 
 
+def tell_demand(demand: Demand) -> tuple[str, str]:
+    """Say which rule forecasts the demand, and how it did; beside it the tone for `crmlib.report.tables.finding`."""
+    mae = demand.scores.set_index("model")["mae"]
+    mine, naive = mae[CUSTOMERS], mae[SEASONAL_NAIVE]
+    _, low, high = demand.difference
+    told = f"{mine:.2f} units a category, store and week off, against {naive:.2f} for the same week of last year"
+    if demand.used == CUSTOMERS:
+        share = f"{-high / naive:.0%} to {-low / naive:.0%}"
+        return (
+            f"On the last weeks that came, the forecast from customers was {told}: surely better, by {share}.",
+            "good",
+        )
+    sentence = f"On the last weeks that came, the forecast from customers was {told}: not surely better. "
+    return sentence + "The same week of last year is used.", "attention"
+
+
+def sum_by_category(forecast: pd.DataFrame) -> pd.DataFrame:
+    """Add the stores up: category, units and sales over all weeks, the most sales first."""
+    summed = forecast.groupby("category", as_index=False)[["units", "sales"]].sum()
+    return summed.sort_values("sales", ascending=False, ignore_index=True)
+
+
+def sum_by_week(forecast: pd.DataFrame) -> pd.DataFrame:
+    """Add categories and stores up: week, units, sales."""
+    return forecast.groupby("week", as_index=False)[["units", "sales"]].sum()
+
+
 def _read_history(engine: Engine, last: date) -> _History:
     """Whole weeks up to a Sunday, a row a cell; cells that sold nothing for a year are left out."""
     engine.run(WEEKLY_DEMAND, end=last + timedelta(days=1))

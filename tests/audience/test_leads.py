@@ -99,6 +99,25 @@ def test_bands_hold_every_prospect(engine):
     assert bands["chance"].iloc[0] == "50% to 100%"
 
 
+def test_chances_stand_beside_the_segments(engine):
+    make_prospects(engine)
+    engine.execute("CREATE TABLE made_segments AS SELECT customer_id, 'prospects' AS segment FROM identities")
+    found = leads.score_leads(engine, AS_OF, 91, seed=1)
+    joined = engine.frame(f"FROM {leads.join_scores(engine, 'made_segments', found)}")
+    assert joined["lead_score"].notna().sum() == len(found.scores)
+    assert len(joined) == 1_500
+    without = engine.frame(f"FROM {leads.join_scores(engine, 'made_segments', None)}")
+    assert without["lead_score"].isna().all()
+
+
+@pytest.mark.parametrize(("by_carts", "tone"), [(True, "good"), (False, "attention")])
+def test_what_is_used_is_said(engine, by_carts, tone):
+    make_prospects(engine, people=4_000, by_carts=by_carts)
+    sentence, told = leads.tell_leads(leads.score_leads(engine, AS_OF, 91, seed=1))
+    assert told == tone
+    assert ("base rate" in sentence) == (not by_carts)
+
+
 def test_too_few_first_purchases_teach_nothing(engine):
     make_prospects(engine, people=60)
     with pytest.raises(NothingToDo, match="prospects bought within 91 days"):

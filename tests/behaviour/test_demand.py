@@ -62,6 +62,11 @@ def test_customers_beat_last_years_week_where_their_number_grew(retailer):
     made = demand.forecast_demand(retailer, AS_OF, 6, 7, seed=1)
     assert made.used == demand.CUSTOMERS
     assert made.difference[2] < 0
+    sentence, tone = demand.tell_demand(made)
+    assert "surely better" in sentence
+    assert tone == "good"
+    assert demand.sum_by_week(made.forecast)["units"].sum() == pytest.approx(made.forecast["units"].sum())
+    assert demand.sum_by_category(made.forecast)["category"].tolist() == ["fruit", "bread"]
     scores = made.scores.set_index("model")
     assert scores.loc[demand.CUSTOMERS, "mae"] < scores.loc[demand.SEASONAL_NAIVE, "mae"]
     assert abs(scores.loc[demand.CUSTOMERS, "bias"]) < abs(scores.loc[demand.SEASONAL_NAIVE, "bias"])
@@ -101,6 +106,7 @@ def test_last_years_week_is_used_where_nothing_else_is_surely_better(deliver, lo
     monkeypatch.setattr(demand, "_bootstrap", lambda *_: (0.1, -0.1, 0.3))
     made = demand.forecast_demand(deliver(*log), AS_OF, 6, 7, seed=1)
     assert made.used == demand.SEASONAL_NAIVE
+    assert "not surely better" in demand.tell_demand(made)[0]
     naive = made.forecast.set_index(["category", "store_id", "week"])["units"]
     a_year_before = pd.Timestamp(AS_OF) + pd.Timedelta(days=1) - pd.Timedelta(weeks=52)
     (sold,) = (
