@@ -1,6 +1,6 @@
-"""What each customer is worth: purchases to come, the amount of each, and the next twelve months.
+"""What each customer is worth: purchases to come, the amount of each, and the next 3, 12 and 24 months.
 
-The interval of a customer's twelve months is what 80 % of such customers would spend: purchases are drawn
+The interval of a customer's months is what 80 % of such customers would spend: purchases are drawn
 from the model and amounts from the spend model (outcome uncertainty), each part of the draws under other
 parameters, drawn from the fits' covariance (parameter uncertainty).
 """
@@ -20,7 +20,9 @@ from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.simulation import draw_parameters, simulate_purchases
 from crmlib.errors import NothingToDo
 
-YEAR_DAYS = (91, 182, 273, 365)
+#: Months of value -> quarters; ends of the quarters in days.
+MONTHS = {3: 1, 12: 4, 24: 8}
+QUARTERS_END = (91, 182, 273, 365, 456, 547, 638, 730)
 DRAWS, PARAMETER_DRAWS = 200, 8
 _CHUNK = 5_000
 _FIT_ROWS = 200_000
@@ -42,12 +44,16 @@ class SpendModel:
         Spearman's, between frequency and mean amount of repeat buyers; Gamma-Gamma assumes none.
     customers : int
         Repeat buyers it was fitted to.
+    slope : float
+        Power of 1 + frequency with which the amount goes, taken off before the fit and put back after it; 0 where
+        frequency and amount are as good as independent.
     """
 
     fitter: GammaGamma | None
     mean: float
     correlation: float
     customers: int
+    slope: float = 0.0
 
     @property
     def independent(self) -> bool:
@@ -66,7 +72,7 @@ class SpendModel:
             return np.full(len(summary), self.mean)
         shape, rate = self._posterior(summary)
         p = self.fitter.params_["p"]
-        amount: Floats = p * rate / (shape - 1)
+        amount: Floats = p * rate / (shape - 1) * _scale(summary, self.slope)
         return amount
 
     def draw_totals(self, summary: pd.DataFrame, purchases: Floats, random: np.random.Generator) -> Floats:
@@ -76,7 +82,7 @@ class SpendModel:
         shape, rate = self._posterior(summary)
         scale = random.standard_gamma(np.broadcast_to(shape[:, None], purchases.shape)) / rate[:, None]
         totals: Floats = random.standard_gamma(self.fitter.params_["p"] * purchases) / scale
-        return totals
+        return totals * _scale(summary, self.slope)[:, None]
 
     def _posterior(self, summary: pd.DataFrame) -> tuple[Floats, Floats]:
         """Gamma distribution of the customer's own scale (Fader, Hardie 2013, eq. 5)."""
@@ -84,7 +90,7 @@ class SpendModel:
         p, q, v = self.fitter.params_[["p", "q", "v"]]
         known = summary["monetary_value"].fillna(0).to_numpy(float) > 0
         x = np.where(known, summary["frequency"].to_numpy(float), 0.0)
-        spent = x * summary["monetary_value"].fillna(0).to_numpy(float)
+        spent = x * summary["monetary_value"].fillna(0).to_numpy(float) / _scale(summary, self.slope)
         return p * x + q, v + spent
 
 
@@ -109,12 +115,38 @@ def train_spend(summary: pd.DataFrame, seed: int) -> SpendModel | None:
         return None
     known = summary[(summary["frequency"] > 0) & (summary["monetary_value"].fillna(0) > 0)]
     sample = known if len(known) <= _FIT_ROWS else known.sample(_FIT_ROWS, random_state=seed)
+    correlation = float("nan")
+    if known["frequency"].nunique() > 1:
+        correlation = float(spearmanr(known["frequency"], known["monetary_value"]).statistic)
+    slope = 0.0
+    if abs(correlation) >= INDEPENDENT_BELOW:
+        slope = float(np.polyfit(np.log1p(known["frequency"]), np.log(known["monetary_value"].astype(float)), 1)[0])
     try:
-        fitter = fit_gamma_gamma(sample)
+        fitter = fit_gamma_gamma(sample.assign(monetary_value=sample["monetary_value"] / _scale(sample, slope)))
     except NothingToDo:
         return SpendModel(None, mean, float("nan"), len(known))
-    correlation = float(spearmanr(known["frequency"], known["monetary_value"]).statistic)
-    return SpendModel(fitter, mean, correlation, len(known))
+    return SpendModel(fitter, mean, correlation, len(known), slope)
+
+
+def _scale(summary: pd.DataFrame, slope: float) -> Floats:
+    scale: Floats = (1 + summary["frequency"].to_numpy(float)) ** slope
+    return scale
+
+
+@dataclass(frozen=True)
+class Value:
+    """What customers are worth.
+
+    Parameters
+    ----------
+    customers : DataFrame
+        Table `customer_value`.
+    equity : DataFrame
+        All customers together: months, sales (expected, discounted), low, high (80 %); empty without amounts.
+    """
+
+    customers: pd.DataFrame
+    equity: pd.DataFrame
 
 
 def predict_value(
@@ -124,7 +156,7 @@ def predict_value(
     spend: SpendModel | None,
     discount_rate: float,
     seed: int,
-) -> pd.DataFrame:
+) -> Value:
     """Forecast each customer's purchases and value.
 
     Parameters
@@ -144,9 +176,9 @@ def predict_value(
 
     Returns
     -------
-    DataFrame
-        Table `customer_value`. clv_12m is the mean; its interval is of 80 % of such customers, widened where
-        need be to hold the mean.
+    Value
+        clv_3m, clv_12m and clv_24m are means; their intervals are of 80 % of such customers, widened where need be to
+        hold the mean. value_decile is that of clv_12m.
     """
     longest = max(model.calibrations)
     value = pd.DataFrame({"customer_id": summary["customer_id"], "p_alive": model.model.p_alive(summary)})
@@ -155,23 +187,30 @@ def predict_value(
     value["model"] = forecast["chances_model"].to_numpy()
     value["counts_model"] = forecast["counts_model"].to_numpy()
     if spend is None:
-        return value
+        return Value(value, pd.DataFrame(columns=["months", "sales", "low", "high"]))
     amount = spend.expected_amount(summary)
-    by_quarter = np.column_stack([model.model.expected_purchases(summary, days) for days in YEAR_DAYS])
-    expected = told[f"expected_purchases_{longest}d"].to_numpy(float)
-    calibrated = np.where(np.array(YEAR_DAYS) >= longest, expected[:, None], 0.0)
-    by_quarter = np.maximum(by_quarter, calibrated)
-    middles = (np.array(YEAR_DAYS) + np.array([0, *YEAR_DAYS[:-1]])) / 2 / 365
-    discounted = np.diff(by_quarter, axis=1, prepend=0.0) @ (1 + discount_rate) ** -middles
+    ends = np.array(QUARTERS_END)
+    by_quarter = np.column_stack([model.model.expected_purchases(summary, days) for days in ends])
+    calibrated = told[f"expected_purchases_{longest}d"].to_numpy(float)
+    by_quarter = np.maximum(by_quarter, np.where(ends >= longest, calibrated[:, None], 0.0))
+    middles = (ends + np.array([0, *ends[:-1]])) / 2 / 365
+    worth = np.diff(by_quarter, axis=1, prepend=0.0) * (1 + discount_rate) ** -middles
     value["expected_value"] = amount
-    value["clv_12m"] = amount * discounted
-    share = np.divide(discounted, by_quarter[:, -1], out=np.ones_like(discounted), where=by_quarter[:, -1] > 0)
-    low, high = _interval(summary, model.model, spend, seed)
-    value["clv_12m_low"] = np.minimum(low * share, value["clv_12m"])
-    value["clv_12m_high"] = np.maximum(high * share, value["clv_12m"])
+    equity = []
+    for months, quarters in MONTHS.items():
+        discounted, purchases = worth[:, :quarters].sum(axis=1), by_quarter[:, quarters - 1]
+        share = np.divide(discounted, purchases, out=np.ones_like(discounted), where=purchases > 0)
+        low, high, together = _interval(summary, model.model, spend, int(ends[quarters - 1]), share, seed)
+        clv = f"clv_{months}m"
+        value[clv] = amount * discounted
+        value[f"{clv}_low"], value[f"{clv}_high"] = np.minimum(low, value[clv]), np.maximum(high, value[clv])
+        total = float(value[clv].sum())
+        equity.append(
+            {"months": months, "sales": total, "low": min(together[0], total), "high": max(together[1], total)}
+        )
     rank = value["clv_12m"].rank(method="first")
     value["value_decile"] = np.ceil(rank / len(value) * 10).astype("int64")
-    return value
+    return Value(value, pd.DataFrame(equity))
 
 
 def summarise_concentration(values: pd.Series, parts: int = 10) -> pd.DataFrame:
@@ -189,15 +228,19 @@ def summarise_concentration(values: pd.Series, parts: int = 10) -> pd.DataFrame:
     return pd.DataFrame({"customers_share": np.linspace(0, 1, parts + 1), "value_share": held})
 
 
-def _interval(summary: pd.DataFrame, model: PurchaseModel, spend: SpendModel, seed: int) -> tuple[Floats, Floats]:
+def _interval(
+    summary: pd.DataFrame, model: PurchaseModel, spend: SpendModel, days: int, share: Floats, seed: int
+) -> tuple[Floats, Floats, Floats]:
+    """Ends of 80 % of each customer's discounted sales within the days, and of all customers' together."""
     random = np.random.default_rng(seed)
     models = [draw_parameters(model, random) for _ in range(PARAMETER_DRAWS)]
-    ends = np.empty((2, len(summary)))
+    ends, together = np.empty((2, len(summary))), np.zeros(DRAWS)
     for start in range(0, len(summary), _CHUNK):
         chunk = summary.iloc[start : start + _CHUNK]
         purchases = np.hstack(
-            [simulate_purchases(chunk, drawn, 365, DRAWS // PARAMETER_DRAWS, random) for drawn in models]
+            [simulate_purchases(chunk, drawn, days, DRAWS // PARAMETER_DRAWS, random) for drawn in models]
         )
-        totals = spend.draw_totals(chunk, purchases, random)
+        totals = spend.draw_totals(chunk, purchases, random) * share[start : start + len(chunk), None]
         ends[:, start : start + len(chunk)] = np.quantile(totals, (0.1, 0.9), axis=1)
-    return ends[0], ends[1]
+        together += totals.sum(axis=0)
+    return ends[0], ends[1], np.quantile(together, (0.1, 0.9))

@@ -15,7 +15,7 @@ from crmlib.behaviour.histories import group_histories
 from crmlib.behaviour.purchases import summarise_purchases
 from crmlib.behaviour.rhythm import RhythmFitter, train_rhythm
 from crmlib.behaviour.simulation import draw_parameters, simulate_histories
-from crmlib.behaviour.value import predict_value, summarise_concentration, train_spend
+from crmlib.behaviour.value import SpendModel, predict_value, summarise_concentration, train_spend
 from crmlib.engine import Engine
 from crmlib.tables import CONTRACTS
 
@@ -66,7 +66,7 @@ def test_drawn_totals_have_the_expected_mean(summary: pd.DataFrame) -> None:
 
 def test_value_of_cdnow(summary: pd.DataFrame, model: CalibratedModel) -> None:
     spend = train_spend(summary, seed=1)
-    value = predict_value(summary, model, forecast(summary, model), spend, discount_rate=0.0, seed=1)
+    value = predict_value(summary, model, forecast(summary, model), spend, discount_rate=0.0, seed=1).customers
     year = np.maximum(model.model.expected_purchases(summary, 365), model.model.p_buy(summary, 91))
     assert value["clv_12m"].to_numpy() == pytest.approx(year * spend.expected_amount(summary), rel=1e-9)
     assert (value["clv_12m_low"] <= value["clv_12m"]).all()
@@ -78,10 +78,41 @@ def test_value_of_cdnow(summary: pd.DataFrame, model: CalibratedModel) -> None:
     assert all(contract.column(name) for name in value.columns)
 
 
+def test_longer_is_worth_more_and_all_together_less_uncertain(summary: pd.DataFrame, model: CalibratedModel) -> None:
+    spend = train_spend(summary, seed=1)
+    made = predict_value(summary, model, forecast(summary, model), spend, discount_rate=0.1, seed=1)
+    value, equity = made.customers, made.equity.set_index("months")
+    assert (value["clv_3m"] < value["clv_12m"]).all()
+    assert (value["clv_12m"] < value["clv_24m"]).all()
+    for months in (3, 12, 24):
+        assert equity.loc[months, "sales"] == pytest.approx(value[f"clv_{months}m"].sum())
+        assert equity.loc[months, "low"] <= equity.loc[months, "sales"] <= equity.loc[months, "high"]
+    ends = value[["clv_12m_low", "clv_12m_high"]].sum()
+    assert equity.loc[12, "high"] - equity.loc[12, "low"] < ends["clv_12m_high"] - ends["clv_12m_low"]
+
+
+def test_where_amounts_go_with_frequency_that_is_taken_off_and_put_back() -> None:
+    random = np.random.default_rng(8)
+    frequency = random.integers(1, 30, 4_000)
+    own = random.gamma(4, 5, len(frequency))
+    amounts = own * (1 + frequency) ** 0.5 * random.gamma(6.0 * frequency) / (6.0 * frequency)
+    known = pd.DataFrame({"frequency": frequency, "monetary_value": amounts, "amount": amounts * (frequency + 1)})
+    spend = train_spend(known, seed=1)
+    assert not spend.independent
+    assert spend.slope == pytest.approx(0.5, abs=0.03)
+    told = spend.expected_amount(known)
+    truth = own * (1 + frequency) ** 0.5
+    plain = SpendModel(btyd.fit_gamma_gamma(known), spend.mean, spend.correlation, spend.customers)
+    assert np.mean((told - truth) ** 2) < np.mean((plain.expected_amount(known) - truth) ** 2)
+    drawn = spend.draw_totals(known.iloc[:30], np.full((30, 20_000), 2.0), random)
+    assert drawn.mean(axis=1) == pytest.approx(2 * told[:30], rel=0.05)
+
+
 def test_money_later_is_worth_less(summary: pd.DataFrame, model: CalibratedModel) -> None:
     spend = train_spend(summary, seed=1)
     now, later = (
-        predict_value(summary, model, forecast(summary, model), spend, rate, seed=1)["clv_12m"] for rate in (0.0, 0.2)
+        predict_value(summary, model, forecast(summary, model), spend, rate, seed=1).customers["clv_12m"]
+        for rate in (0.0, 0.2)
     )
     ratio = (later / now).to_numpy()
     assert ((ratio > 1.2**-1) & (ratio < 1.2**-0.3)).all()
@@ -89,7 +120,9 @@ def test_money_later_is_worth_less(summary: pd.DataFrame, model: CalibratedModel
 
 def test_the_same_seed_gives_the_same_intervals(summary: pd.DataFrame, model: CalibratedModel) -> None:
     few, spend = summary.iloc[:300], train_spend(summary, seed=1)
-    first, again, other = (predict_value(few, model, forecast(few, model), spend, 0.1, seed) for seed in (1, 1, 2))
+    first, again, other = (
+        predict_value(few, model, forecast(few, model), spend, 0.1, seed).customers for seed in (1, 1, 2)
+    )
     pd.testing.assert_frame_equal(first, again)
     assert not first["clv_12m_high"].equals(other["clv_12m_high"])
 
@@ -97,7 +130,7 @@ def test_the_same_seed_gives_the_same_intervals(summary: pd.DataFrame, model: Ca
 def test_without_amounts_value_is_empty(summary: pd.DataFrame, model: CalibratedModel) -> None:
     nothing = summary.assign(amount=None, monetary_value=np.nan)
     assert train_spend(nothing, seed=1) is None
-    value = predict_value(nothing, model, forecast(nothing, model), None, 0.1, seed=1)
+    value = predict_value(nothing, model, forecast(nothing, model), None, 0.1, seed=1).customers
     assert "clv_12m" not in value
     assert value["p_buy_91d"].between(0, 1).all()
 
@@ -123,7 +156,7 @@ def test_intervals_hold_on_simulated_customers(k: float) -> None:
     model = CalibratedModel(train_rhythm(group_histories(drawn), 7), UNCHANGED)
     spend = train_spend(drawn, seed=1)
     assert spend.fitter.params_.to_dict() == pytest.approx({"p": 6, "q": 4, "v": 15}, rel=0.2)
-    value = predict_value(drawn, model, forecast(drawn, model), spend, 0.0, seed=3)
+    value = predict_value(drawn, model, forecast(drawn, model), spend, 0.0, seed=3).customers
     active = value["clv_12m_low"] > 0  # elsewhere the interval's end is one of many equal outcomes: nothing
     assert active.mean() > 0.4
     inside = pd.Series(coming).between(value["clv_12m_low"], value["clv_12m_high"])
