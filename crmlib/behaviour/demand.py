@@ -203,11 +203,6 @@ def sum_by_category(forecast: pd.DataFrame) -> pd.DataFrame:
     return summed.sort_values("sales", ascending=False, ignore_index=True)
 
 
-def sum_by_week(forecast: pd.DataFrame) -> pd.DataFrame:
-    """Add categories and stores up: week, units, sales."""
-    return forecast.groupby("week", as_index=False)[["units", "sales"]].sum()
-
-
 def _read_history(engine: Engine, last: date) -> _History:
     """Whole weeks up to a Sunday, a row a cell; cells that sold nothing for a year are left out."""
     engine.run(WEEKLY_DEMAND, end=last + timedelta(days=1))

@@ -65,8 +65,9 @@ def test_customers_beat_last_years_week_where_their_number_grew(retailer):
     sentence, tone = demand.tell_demand(made)
     assert "surely better" in sentence
     assert tone == "good"
-    assert demand.sum_by_week(made.forecast)["units"].sum() == pytest.approx(made.forecast["units"].sum())
-    assert demand.sum_by_category(made.forecast)["category"].tolist() == ["fruit", "bread"]
+    by_category = demand.sum_by_category(made.forecast)
+    assert set(by_category["category"]) == {"fruit", "bread"}
+    assert by_category["units"].sum() == pytest.approx(made.forecast["units"].sum())
     scores = made.scores.set_index("model")
     assert scores.loc[demand.CUSTOMERS, "mae"] < scores.loc[demand.SEASONAL_NAIVE, "mae"]
     assert abs(scores.loc[demand.CUSTOMERS, "bias"]) < abs(scores.loc[demand.SEASONAL_NAIVE, "bias"])
