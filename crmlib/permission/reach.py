@@ -204,7 +204,7 @@ def summarise_merges(engine: Engine) -> pd.DataFrame:
     Parameters
     ----------
     engine : Engine
-        Holds `identities`, `permissions` and ``consents`` (made by `crmlib.permission.consent.decide_permissions`).
+        Holds `identities`, `permissions` and ``said`` (made by `crmlib.permission.consent.decide_permissions`).
 
     Returns
     -------
@@ -221,8 +221,8 @@ def summarise_merges(engine: Engine) -> pd.DataFrame:
                    count(DISTINCT c.source || ':' || c.event_id) AS records,
                    bool_or(c.outcome IN ('granted', 'uncertain_identity', 'unconfirmed')) AS some_granted,
                    bool_or(c.outcome IN ('withdrawn', 'objected')) AS some_withdrawn
-            FROM consents c SEMI JOIN joined USING (customer_id)
-            WHERE c.purpose = 'marketing'
+            FROM said c SEMI JOIN joined USING (customer_id)
+            WHERE c.kind = 'consent' AND c.purpose = 'marketing'
             GROUP BY c.customer_id, c.channel
         )
         SELECT s.channel,

@@ -7,15 +7,14 @@ import pandas as pd
 from crmlib.engine import Engine
 
 TRAIL = """
-    WITH said AS (
-        SELECT channel, purpose, happened_at, kind || ' ' || source || ' ' || event_id AS event, outcome
-        FROM consents WHERE customer_id = $customer_id
+    WITH events AS (
+        SELECT channel, purpose, kind || ' ' || source || ' ' || event_id AS event, outcome,
+               make_timestamptz((weight // 8) * CASE WHEN weight < 8 * 10000000000 THEN 1000000 ELSE 1 END)
+                   AS happened_at
+        FROM said WHERE customer_id = $customer_id
         UNION ALL
-        SELECT channel, purpose, happened_at, kind || ' ' || source || ' ' || event_id, outcome
-        FROM reactions WHERE customer_id = $customer_id
-        UNION ALL
-        SELECT 'every channel', 'every purpose', CAST(listed_on AS TIMESTAMPTZ),
-               'list ' || list || ' ' || source, 'listed'
+        SELECT 'every channel', 'every purpose', 'list ' || list || ' ' || source, 'listed',
+               CAST(listed_on AS TIMESTAMPTZ)
         FROM listed_customers WHERE customer_id = $customer_id
     ),
     decided AS (SELECT * FROM permissions_made WHERE customer_id = $customer_id)
@@ -28,7 +27,7 @@ TRAIL = """
                ELSE 'overruled: ' || d.reason
            END AS effect,
            CASE WHEN d.allowed THEN 'yes' WHEN d.allowed IS NOT NULL THEN 'no' END AS allowed, d.reason
-    FROM said s
+    FROM events s
     LEFT JOIN decided d ON d.channel = s.channel AND d.purpose = s.purpose
     ORDER BY s.channel, s.purpose, s.happened_at, s.event
 """

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from crmlib.engine import Step
 from crmlib.params import LegitimateInterest, PermissionSettings
 from crmlib.permission import consent
 from crmlib.permission.consent import ASKED_CHANNELS, ASKED_PURPOSES, decide_permissions, years_before
@@ -416,8 +417,8 @@ def read_plainly(events, records):
 
 @pytest.mark.parametrize(
     "step",
-    [consent.CONSENTS, consent.REACTIONS, consent.DECISIONS, consent.RECENT_BUYERS, consent.JUDGED_PERMISSIONS,
-     consent.PERMISSIONS],
+    [consent.NUMBERED_CUSTOMERS, consent.NUMBERED_RECORDS, Step("consents", consent.CONSENTS), consent.REACTIONS,
+     consent.DECISIONS, consent.RECENT_BUYERS, consent.JUDGED_CHANNELS, consent.PERMISSIONS],
     ids=lambda step: step.name,
 )  # fmt: skip
 def test_a_step_can_be_written_for_spark(step):

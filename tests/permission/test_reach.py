@@ -158,13 +158,13 @@ def test_what_merges_did_is_told_of_customers_with_several_voices(engine):
         permissions=[permit(name, allowed=allowed, reason=reason) for name, (_, _, allowed, reason) in said.items()],
     )
     engine.execute(
-        "CREATE TABLE consents (customer_id VARCHAR, channel VARCHAR, purpose VARCHAR, outcome VARCHAR, "
+        "CREATE TABLE said (kind VARCHAR, customer_id VARCHAR, channel VARCHAR, purpose VARCHAR, outcome VARCHAR, "
         "source VARCHAR, event_id VARCHAR)"
     )
     for name, outcomes in said.items():
         for number in (1, 2):
             engine.execute(
-                "INSERT INTO consents VALUES ($name, 'email', 'marketing', $outcome, 'crm', $record)",
+                "INSERT INTO said VALUES ('consent', $name, 'email', 'marketing', $outcome, 'crm', $record)",
                 name=name,
                 outcome=outcomes[number - 1],
                 record=f"{name} {number}",
