@@ -370,8 +370,8 @@ def _write_down(engine: Engine, plan: ContactPlan, candidates: pd.DataFrame, day
     channel = candidates["channel"].to_numpy(np.int64)
     told = candidates.assign(
         bit=np.where(channel >= 0, np.left_shift(1, np.maximum(channel, 0)), 0),
-        channel=names[channel],
-        reason=np.array([*DAY_REASONS, "sent"], object)[candidates["reason"]],
+        channel=pd.array(names[channel], dtype="string"),
+        reason=pd.array(np.array([*DAY_REASONS, "sent"], object)[candidates["reason"]], dtype="string"),
     )
     engine.register("day_candidates", told)
     engine.register("day_communications", _list_communications(plan))

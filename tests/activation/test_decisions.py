@@ -150,6 +150,14 @@ def test_the_card_of_a_customer_says_why(engine, decide):
     assert explain_customer(engine, "day_decisions", "").empty
 
 
+def test_a_day_on_which_nobody_is_contacted_is_decided_like_any_other(engine, decide):
+    """Somebody has refused, and nobody's channel is open: no candidate has a channel at all."""
+    make_base(engine, 2, [permit(place, "sms", allowed=False, reason="withdrawn") for place in range(2)])
+    assert told(decide(NEWS)) == {name(place): ("skip", "no_permission") for place in range(2)}
+    make_base(engine, 2, [permit(0, "sms", allowed=False, reason="withdrawn")])
+    assert decide({"id": "birthday", "trigger": {"event": "anniversary", "field": "birth_date"}}) == {}
+
+
 def test_a_day_outside_the_plan_is_nothing_to_do(engine, decide):
     make_base(engine, 1)
     later = {
