@@ -38,6 +38,8 @@ def judge_campaigns(purchases: pd.DataFrame, margin: pd.DataFrame, confidence: f
             "bad",
             figures,
         )
+    if not figures["campaigns"]:
+        return Verdict("No campaign began in the last {days} days.", "", "neutral", figures)
     if not figures["measured"]:
         return Verdict(
             "None of the {campaigns} campaigns of the last {days} days has a fair control group, so nobody knows what "
