@@ -22,12 +22,14 @@ from scipy.special import betainc, betaincinv, betaln, digamma, gammaln
 
 from crmlib.behaviour.btyd import MIN_REPEAT_BUYERS, FitterBase, fit
 from crmlib.behaviour.histories import PurchaseModel
-from crmlib.behaviour.integrals import Floats
+from crmlib.behaviour.integrals import Floats, make_positive
 from crmlib.behaviour.renewals import further_purchases
 from crmlib.errors import NothingToDo
 
 K_RANGE = (0.5, 30.0)
 _LOG_BOUND = 12.0
+_SEARCH_ROWS = 10_000
+_NEWTON_STEPS = 8
 _PARAMETERS = ("k", "r", "alpha", "a", "b")
 #: From the logarithms of k, r, alpha, a, b to those that are fitted: log(alpha k) = log alpha + log k.
 _TO_ALPHA = np.eye(5) + np.outer(np.arange(5) == 2, np.arange(5) == 0)
@@ -87,6 +89,23 @@ class RhythmFitter(FitterBase):
         check_gaps(x, w, regularity_too=self.k is None)
         scale = float((w * x).sum() / (w * t_x).sum())
         data = (x, t_x * scale, age * scale, w, log_gaps + w * x * np.log(scale))
+        every = max(len(x) // _SEARCH_ROWS, 1)
+        searched = tuple(column[::every] for column in data)
+        at = self._search(searched)
+        hessian = self._find_hessian(at, searched)
+        if every > 1:
+            at = self._refine(at, hessian, data)
+        mean_nll, gaps = self._mean_nll(at, *data)[0], float((w * x).sum())
+        self.data = pd.DataFrame({"frequency": x, "recency": t_x, "T": age, "weights": w})
+        penalty = self.penalizer_coef * float(at @ at)
+        self.log_likelihood_ = float(-(mean_nll - penalty) * w.sum() + gaps * np.log(scale))
+        self.params_ = pd.Series(np.exp(at), index=list(_PARAMETERS))
+        self.params_["alpha"] /= self.params_["k"] * scale
+        self._hessian_ = _TO_ALPHA.T @ hessian @ _TO_ALPHA
+        self._note_errors()
+        return self
+
+    def _search(self, data: tuple[Floats, ...]) -> Floats:
         log_k = np.log(K_RANGE) if self.k is None else np.log([self.k, self.k])
         found = minimize(
             self._mean_nll,
@@ -97,17 +116,29 @@ class RhythmFitter(FitterBase):
             bounds=[tuple(log_k), *[(-_LOG_BOUND, _LOG_BOUND)] * 4],
             options={"maxiter": 500, "ftol": 1e-11, "gtol": 1e-7},
         )
-        at, gaps = found.x, float((w * x).sum())
-        self.data = pd.DataFrame({"frequency": x, "recency": t_x, "T": age, "weights": w})
-        penalty = self.penalizer_coef * float(at @ at)
-        self.log_likelihood_ = float(-(found.fun - penalty) * w.sum() + gaps * np.log(scale))
-        self.params_ = pd.Series(np.exp(at), index=list(_PARAMETERS))
-        self.params_["alpha"] /= self.params_["k"] * scale
+        at: Floats = found.x
+        return at
+
+    def _find_hessian(self, at: Floats, data: tuple[Floats, ...]) -> Floats:
         step = 1e-3 * np.eye(5)
         slopes = [self._mean_nll(at + h, *data)[1] - self._mean_nll(at - h, *data)[1] for h in step]
-        self._hessian_ = _TO_ALPHA.T @ (np.array(slopes) / 2e-3) @ _TO_ALPHA
-        self._note_errors()
-        return self
+        return np.array(slopes) / 2e-3
+
+    def _refine(self, at: Floats, hessian: Floats, data: tuple[Floats, ...]) -> Floats:
+        """From the optimum of some rows to that of all, by Newton's steps with the Hessian of those rows.
+
+        Falls back on a search over all rows where the steps do not settle at once.
+        """
+        free = slice(0 if self.k is None else 1, 5)
+        curvature, refined = make_positive(hessian[free, free]), at.copy()
+        for _ in range(_NEWTON_STEPS):
+            step = np.linalg.solve(curvature, self._mean_nll(refined, *data)[1][free])
+            refined[free] -= step
+            if np.abs(step).max() > 1:
+                break
+            if np.abs(step).max() < 1e-4:
+                return refined
+        return self._search(data)
 
     def _mean_nll(self, at: Floats, x: Floats, t_x: Floats, age: Floats, w: Floats, log_gaps: Floats) -> _Slope:
         """Mean negative log-likelihood of a customer, and its gradient.

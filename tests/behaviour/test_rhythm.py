@@ -238,3 +238,17 @@ def test_drawn_purchases_have_the_forecast_distribution(cdnow_39: pd.DataFrame) 
     error = drawn.std(axis=1) / np.sqrt(4_000) + 1e-3
     assert (np.abs(drawn.mean(axis=1) - model.expected_purchases(chosen, 91)) < 4.5 * error).all()
     assert np.abs((drawn > 0).mean(axis=1) - model.p_buy(chosen, 91)).max() < 4.5 * 0.5 / np.sqrt(4_000)
+
+
+def test_a_large_fit_is_that_of_all_rows() -> None:
+    drawn = simulate(plant(2.5), 25_000, seed=7)
+    data = [drawn[name] for name in ("frequency", "recency", "T", "sum_log_itt")]
+    large = RhythmFitter().fit(*data)
+    searched = RhythmFitter()
+    scale = drawn["frequency"].sum() / drawn["recency"].sum()
+    rows = [values.to_numpy(float) for values in data]
+    at = searched._search(
+        (rows[0], rows[1] * scale, rows[2] * scale, np.ones(len(drawn)), rows[3] + rows[0] * np.log(scale))
+    )
+    k, r, scaled_alpha, a, b = np.exp(at)
+    assert large.params_.to_numpy() == pytest.approx([k, r, scaled_alpha / (k * scale), a, b], rel=2e-3)
