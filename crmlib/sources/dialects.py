@@ -114,6 +114,8 @@ def _sniff_encoding(path: Path, where: str) -> str:
     """By byte-order mark; else UTF-8 if the whole file is; else the code page that fits."""
     with path.open("rb") as file:
         start = file.read(SNIFFED_BYTES)
+        if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+            return "utf-32"
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
         if start.startswith(codecs.BOM_UTF8):

@@ -52,7 +52,8 @@ def check_columns(
 
 def _tell_missing(column: str, columns: list[str], file_name: str, where: str) -> str:
     near = difflib.get_close_matches(column, columns, n=1)
-    hint = f"Did you mean '{near[0]}'?" if near else f"It has: {', '.join(columns[:40])}."
+    told = [" ".join(name.split()) for name in near or columns[:40]]
+    hint = f"Did you mean '{told[0]}'?" if near else f"It has: {', '.join(told)}."
     return f"{where}: the file {file_name} has no column '{column}'. {hint}"
 
 

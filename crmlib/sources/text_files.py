@@ -123,6 +123,8 @@ def _read_lines(
                 last = batch.column(len(columns) - 1)[-1].as_py() if batch.num_rows else last
                 yield batch
         except (UnicodeDecodeError, pa.ArrowInvalid) as error:
+            if str(error).startswith("Could not skip initial"):
+                return  # there is nothing under the heading
             problem = error
             raise
 
@@ -136,7 +138,12 @@ def _read_lines(
     rows = counted + len(read.unreadable)
     if problem is None and dialect.delimiter != "whitespace":
         _let_empty_cells_go(engine, read, schema)
-    if "straddling" in str(problem) or (problem is None and _is_quote_open(path, last, read.unreadable.get(rows))):
+    if "straddling" in str(problem):
+        raise InputError(
+            f"{where}: the file {path.name} cannot be read to its end: a quotation mark is opened and never closed, or "
+            f"a row is longer than {BLOCK_BYTES >> 20} MB."
+        )
+    if problem is None and _is_quote_open(path, last, read.unreadable.get(rows)):
         raise InputError(
             f"{where}: the file {path.name} cannot be read to its end: a quotation mark is opened and never closed."
         )

@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmlib.errors import InputError
+from crmlib.params import ENTITIES, _known_fields
+from crmlib.tables import CONTRACTS
 
 CUSTOMERS = {"path": "customers.csv", "fields": {"source_record_id": "id", "full_name": "name"}}
 DATED = {"path": "customers*.csv", "fields": {"source_record_id": "id", "full_name": "name", "updated_at": "changed"}}
@@ -525,6 +527,56 @@ def test_the_ledger_balances(tmp_path_factory, first, second):
             assert accepted == 0
             assert now == stored
         stored = now
+    deliveries.engine.close()
+
+
+WORDS = st.sampled_from(
+    [
+        "1",
+        "2",
+        "",
+        "x",
+        "2026-01-01",
+        "2026-02-30",
+        "5.5",
+        "email",
+        "marketing",
+        "granted",
+        "view",
+        "robinson",
+        "yes",
+        "é",
+    ]
+)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("entity", ENTITIES)
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_ledger_balances_for_every_entity(entity, tmp_path_factory, data):
+    """Every row is accepted, unchanged or rejected; delivered once more none is accepted, and the same are rejected."""
+    from tests.sources.conftest import Deliveries
+
+    columns = [column for column in CONTRACTS[ENTITIES[entity]].columns if column.name in _known_fields(entity)]
+    names = [column.name for column in columns if column.name != "updated_at"]
+    good = {"money": "1.5", "float": "1.5", "int": "1", "bool": "yes", "date": "2026-01-01", "time": "2026-01-01"}
+    sound = [(column.values or (good.get(column.kind, "good"),))[0] for column in columns if column.name in names]
+    rows = data.draw(st.lists(st.lists(WORDS, min_size=len(names) - 1, max_size=len(names) + 1), max_size=6))
+    deliveries = Deliveries(tmp_path_factory.mktemp("ledger"))
+    text = [";".join(names), *(";".join(row) for row in [sound, *rows]), ""]
+    deliveries.write("d.csv", "\n".join(text))
+    dialect = {"delimiter": ";", "decimal": ".", "date": "%Y-%m-%d"}
+    sources = {"erp": {entity: {"path": "d.csv", "dialect": dialect, "fields": {name: name for name in names}}}}
+    found = []
+    for day in (1, 2):
+        deliveries.take_in(sources, as_of=f"2026-11-0{day}")
+        ((read, accepted, rejected, unchanged),) = deliveries.ledger()
+        assert read == accepted + rejected + unchanged == len(rows) + 1
+        assert len({row for row, _, _ in deliveries.rejected()}) == rejected
+        found.append((accepted, rejected))
+    assert found[0][0] >= 1
+    assert found[1] == (0, found[0][1])
     deliveries.engine.close()
 
 
