@@ -37,6 +37,7 @@ from crmlib.campaign.shapes import (
     STATE,
     SUPPRESSED,
     C,
+    G,
     K,
 )
 
@@ -135,6 +136,8 @@ def begin_contacts(member: Any, person: Any, history: Records, number: int, stat
     for c in range(number):
         state.last_sent[c] = member.last_sent[c]
     state.logged = 0
+    state.seen[:] = 0
+    state.crowded[:] = 0
     for entry in range(max(member.history_start, member.history_end - MOST_LOGGED + C), member.history_end):
         past = history[entry]
         log(past.day, past.channel, past.category, past.communication, state)
@@ -153,6 +156,23 @@ def log(day: int, channel: int, category: int, communication: int, state: Any) -
     state.log_day[state.logged], state.log_channel[state.logged] = day, channel
     state.log_category[state.logged], state.log_communication[state.logged] = category, communication
     state.logged += 1
+    _see(day, 0, state)
+    _see(day, 1 + channel, state)
+    if category >= 0:
+        _see(day, 1 + K + category, state)
+    if communication >= 0:
+        _see(day, 1 + K + G + communication, state)
+
+
+@inlined
+def _see(day: int, scope: int, state: Any) -> None:
+    """Note a contact in the calendar of a scope."""
+    since = day - state.seen_day[scope]
+    earlier = state.seen[scope]
+    if earlier != 0 and since == 0:
+        state.crowded[scope] = 1
+    state.seen[scope] = (earlier << np.uint64(since) if earlier != 0 and since < 64 else np.uint64(0)) | np.uint64(1)
+    state.seen_day[scope] = day
 
 
 @inlined
@@ -285,6 +305,28 @@ def _covers(cap: Any, c: int, channel: int, communications: Records) -> bool:
 def _count(day: int, cap: Any, state: Any) -> tuple[int, int]:
     """Contacts that a cap counts in the window that ends on a day, and the day of the oldest of them."""
     count, oldest = 0, FAR
+    scope = 0
+    if cap.kind == BY_CHANNEL:
+        scope = 1 + cap.which
+    elif cap.kind == BY_CATEGORY:
+        scope = 1 + K + cap.which
+    elif cap.kind == BY_COMMUNICATION:
+        scope = 1 + K + G + cap.which
+    if state.seen[scope] == 0:
+        return 0, FAR
+    if not state.crowded[scope]:
+        since = day - state.seen_day[scope]
+        if since >= cap.days:
+            return 0, FAR
+        left = state.seen[scope]
+        for back in range(since, cap.days):
+            if left == 0:
+                break
+            if left & np.uint64(1):
+                count += 1
+                oldest = day - back
+            left >>= np.uint64(1)
+        return count, oldest
     for entry in range(state.logged - 1, -1, -1):
         if state.log_day[entry] <= day - cap.days:
             break

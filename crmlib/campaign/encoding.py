@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -37,6 +37,12 @@ class EncodedPlan:
     communications: Records
     caps: Records
     rules: Records
+
+    def under(self, lifts: Floats, k: float) -> EncodedPlan:
+        """The same plan under other lifts and another regularity of the purchases."""
+        communications, rules = self.communications.copy(), self.rules.copy()
+        communications["lift"], rules["k"] = lifts, k
+        return replace(self, communications=communications, rules=rules)
 
 
 @dataclass(frozen=True)

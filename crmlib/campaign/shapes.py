@@ -56,6 +56,8 @@ NEW, ON_RHYTHM, DUE, LATE, AT_RISK, DORMANT, LOST, REACTIVATED = (
 
 #: Contacts of one customer that are remembered for the caps.
 MOST_LOGGED = 1024
+#: What caps count, one after the other: everything, each channel, each category, each communication.
+SCOPES = 1 + K + G + C
 #: Contacts whose effect can be at work on one customer at a time.
 MOST_EFFECTS = 64
 #: Customers with so many contacts or more are counted together.
@@ -197,7 +199,8 @@ DAY_COUNT = np.dtype(
 #: What happens on the whole: customers by number of contacts; purchases pulled forward that are not missing yet.
 TOTAL = np.dtype([("histogram", np.int64, (MOST_COUNTED + 1,)), ("owed", np.float64), ("traced", np.int64)], align=True)
 
-#: Where one customer stands while being followed; `pressure` is as of the day `pressed`.
+#: Where one customer stands while being followed; `pressure` is as of the day `pressed`. Of each scope of `SCOPES`, bit
+#: d of `seen` says whether there was a contact d days before `seen_day`, `crowded` whether a day ever held several.
 STATE = np.dtype(
     [
         ("key", np.uint64),
@@ -227,6 +230,9 @@ STATE = np.dtype(
         ("effect_pull", np.float64, (MOST_EFFECTS,)),
         ("effect_owed", np.float64, (MOST_EFFECTS,)),
         ("effect_category", np.int64, (MOST_EFFECTS,)),
+        ("seen", np.uint64, (SCOPES,)),
+        ("seen_day", np.int64, (SCOPES,)),
+        ("crowded", np.uint8, (SCOPES,)),
         ("log_day", np.int64, (MOST_LOGGED,)),
         ("log_channel", np.int8, (MOST_LOGGED,)),
         ("log_category", np.int8, (MOST_LOGGED,)),

@@ -327,9 +327,7 @@ def _follow(
         Outcome(name, plan, np.zeros((len(drawn), len(world.horizon.season)), DAY_COUNT), np.zeros(len(drawn), TOTAL))
         for name, plan in [(NO_CONTACT, None), *((scenario.plan.id, scenario.plan) for scenario in scenarios)]
     ]
-    encoded = [
-        _encode(world, scenarios, parameters.k, replicate, rations) for replicate, parameters in enumerate(drawn)
-    ]
+    encoded = _encode(world, scenarios, drawn, rations)
     for chunk in read_chunks(world.engine, world.everybody):
         party = _invite(world, scenarios, chunk)
         with ThreadPoolExecutor(world.threads) as pool:
@@ -345,15 +343,18 @@ def _follow(
 
 
 def _encode(
-    world: World, scenarios: Sequence[Scenario], k: float, replicate: int, rations: Mapping[str, Rations]
-) -> list[EncodedPlan]:
-    """Silence, then each plan, under the lifts of one replicate."""
-    season = world.horizon.season
-    encoded = [encode_silence(season, k)]
+    world: World, scenarios: Sequence[Scenario], drawn: Sequence[Rhythm], rations: Mapping[str, Rations]
+) -> list[list[EncodedPlan]]:
+    """Silence, then each plan, for each replicate under its own lifts; what no replicate changes is shared."""
+    season, first_day = world.horizon.season, world.horizon.first_day
+    bare = [encode_silence(season, world.rhythm.k)]
     for scenario in scenarios:
-        plan = scenario.plan
-        lifts = draw_lifts(scenario.lifts, communication_keys(plan), world.seed, replicate)
-        encoded.append(encode_plan(plan, world.horizon.first_day, season, lifts, k, rations.get(plan.id)))
+        lifts = scenario.lifts["lift"].to_numpy(float)
+        bare.append(encode_plan(scenario.plan, first_day, season, lifts, world.rhythm.k, rations.get(scenario.plan.id)))
+    encoded = []
+    for replicate, parameters in enumerate(drawn):
+        known = [draw_lifts(one.lifts, communication_keys(one.plan), world.seed, replicate) for one in scenarios]
+        encoded.append([one.under(lifts, parameters.k) for one, lifts in zip(bare, [np.zeros(0), *known], strict=True)])
     return encoded
 
 
