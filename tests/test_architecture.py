@@ -46,7 +46,6 @@ SOLE_IMPORTERS = {
     "lifetimes": ("behaviour/btyd.py",),
     "papermill": ("pipeline.py",),
     "ipywidgets": ("report/widgets.py",),
-    "highspy": ("campaign/exact.py",),
 }
 #: Packages that take long to load, and the rooms whose modules need them when they are imported.
 SLOW = (

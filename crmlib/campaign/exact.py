@@ -1,4 +1,4 @@
-"""The exact choice by HiGHS, for small bases and as the judge of the prices' one."""
+"""The exact choice by HiGHS, as SciPy brings it: for small bases, and as the judge of the prices' one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-from crmlib.errors import CrmError
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
 
 if TYPE_CHECKING:
     from crmlib.campaign.optimise import Problem
@@ -30,8 +30,6 @@ def solve_exactly(problem: Problem, seconds: float = 60.0) -> tuple[NDArray[np.b
     (ndarray of bool, float) or None
         What is chosen, and the bound on what could be; None if HiGHS did not finish.
     """
-    import highspy
-
     rows, offers = np.nonzero(problem.value - problem.cost > 0)
     chosen = np.zeros(problem.value.shape, bool)
     if not len(rows):
@@ -53,24 +51,17 @@ def solve_exactly(problem: Problem, seconds: float = 60.0) -> tuple[NDArray[np.b
                 weights.append(np.ones(len(held)))
                 upper.append(float(cap.most))
                 starts.append(starts[-1] + len(held))
-    program = highspy.HighsLp()
-    program.num_col_, program.num_row_ = len(rows), len(upper)
-    program.col_cost_ = -(problem.value - problem.cost)[rows, offers].astype(float)
-    program.col_lower_, program.col_upper_ = np.zeros(len(rows)), np.ones(len(rows))
-    program.row_lower_, program.row_upper_ = np.full(len(upper), -highspy.kHighsInf), np.array(upper, float)
-    program.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    program.a_matrix_.start_ = np.array(starts, np.int32)
-    program.a_matrix_.index_ = np.concatenate([*index, np.zeros(0, int)]).astype(np.int32)
-    program.a_matrix_.value_ = np.concatenate([*weights, np.zeros(0)]).astype(float)
-    program.integrality_ = [highspy.HighsVarType.kInteger] * len(rows)
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]
-    for option, value in (("output_flag", False), ("time_limit", seconds), ("mip_rel_gap", EXACT_GAP), ("threads", 1)):
-        solver.setOptionValue(option, value)
-    if solver.passModel(program) == highspy.HighsStatus.kError:
-        raise CrmError("HiGHS does not take the problem of the contact plan; this is a defect.")
-    solver.run()
-    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+    index_of, weight_of = (np.concatenate([*parts, np.zeros(0)]) for parts in (index, weights))
+    taken = csr_array((weight_of, index_of.astype(np.int64), np.array(starts)), shape=(len(upper), len(rows)))
+    solved = milp(
+        -(problem.value - problem.cost)[rows, offers],
+        integrality=np.ones(len(rows)),
+        bounds=Bounds(0, 1),
+        constraints=LinearConstraint(taken, -np.inf, np.array(upper)) if upper else None,
+        options={"time_limit": seconds, "mip_rel_gap": EXACT_GAP},
+    )
+    if solved.status != 0:
         return None
-    solution = np.asarray(solver.getSolution().col_value) > 0.5
+    solution = solved.x > 0.5
     chosen[rows[solution], offers[solution]] = True
-    return chosen, -float(solver.getInfo().mip_dual_bound)
+    return chosen, -float(solved.mip_dual_bound)

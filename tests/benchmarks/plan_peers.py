@@ -6,6 +6,7 @@ boosts, unsubscriptions; they leave out what would make them slower still (stage
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
