@@ -112,6 +112,18 @@ def test_an_owner_nobody_knows_is_code_2(crm, tmp_path):
     assert "governance.yaml:2: sources.shop.owner: the owner 'them' is not declared" in told
 
 
+def test_a_ruling_mistyped_by_hand_is_code_2_and_none_at_all_is_fine(crm, tmp_path):
+    (tmp_path / "params.yaml").write_text(GOOD + "identity: {rulings: rulings.jsonl}\n")
+    assert crm("check", "params.yaml")[0] == 0
+    (tmp_path / "rulings.jsonl").write_text('\n{"kind": "pair", "decision": "Santana"}\n')
+    for words in (("check", "params.yaml"), ("run", "params.yaml")):
+        code, _, told = crm(*words)
+        assert code == 2
+        assert "rulings.jsonl:2: decision: " in told
+        assert "Santana" not in told
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize("missing", ["campaign: {plan: nowhere.yaml}", "governance: nowhere.yaml"])
 def test_a_plan_or_governance_file_that_is_not_there_is_code_2(crm, tmp_path, missing):
     (tmp_path / "params.yaml").write_text(GOOD + missing + "\n")

@@ -159,9 +159,7 @@ def check_that_nothing_moved_unsaid(before, now, events):
             assert other in before.values()
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(deliveries=st.lists(partitions, min_size=2, max_size=4), random=st.randoms(use_true_random=False))
-def test_no_id_changes_without_an_event(engine, deliveries, random):
+def replay_nights(engine, deliveries, random):
     """Permutation, arrival, departure, merge, split, a night that is run again, and one that is lost."""
     nights = Nights(engine)
     previous: dict[str, str] = {}
@@ -187,6 +185,24 @@ def test_no_id_changes_without_an_event(engine, deliveries, random):
         assert again == ids
         assert nights.events() == [], "the same delivery once more says nothing"
         previous = current
+
+
+several_nights = given(
+    deliveries=st.lists(partitions, min_size=2, max_size=4), random=st.randoms(use_true_random=False)
+)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@several_nights
+def test_no_id_changes_without_an_event(engine, deliveries, random):
+    replay_nights(engine, deliveries, random)
+
+
+@pytest.mark.full
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@several_nights
+def test_no_id_changes_without_an_event_in_many_draws(engine, deliveries, random):
+    replay_nights(engine, deliveries, random)
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
