@@ -231,3 +231,4 @@ def test_the_headline_is_stopped_where_too_many_groups_are_not_what_chance_makes
     assert "{incremental" not in stopped.sentence
     none = pd.DataFrame([measured(method="no control group", lift=np.nan, p_adjusted=np.nan)])
     assert "None of the" in judge_campaigns(none, none).sentence
+    assert judge_campaigns(none.head(0), none.head(0)).sentence == "No campaign began in the last {days} days."
