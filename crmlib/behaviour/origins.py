@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -13,6 +14,8 @@ from crmlib.behaviour.purchases import RHYTHM_STEPS, summarise_calibration_and_h
 from crmlib.engine import Engine
 
 MIN_CUSTOMERS = 100
+#: Customers of a sample; of a larger base every so many-th is judged and learnt from.
+MOST_CUSTOMERS = 50_000
 #: Full samples before an origin that trees learn from: half a horizon apart, the latest ones.
 TRAINING_SAMPLES = 3
 
@@ -121,4 +124,5 @@ def _summarise(engine: Engine, origin: date, horizon_days: int, horizons_days: S
     marks = sorted({min(days, horizon_days) for days in horizons_days})
     known = summarise_calibration_and_holdout(engine, origin, origin + timedelta(days=horizon_days), marks)
     described = describe_customers(engine, origin)
-    return Sample(origin, horizon_days, known.merge(described, on="customer_id", validate="one_to_one"))
+    some = known.iloc[:: max(math.ceil(len(known) / MOST_CUSTOMERS), 1)]
+    return Sample(origin, horizon_days, some.merge(described, on="customer_id", validate="one_to_one"))

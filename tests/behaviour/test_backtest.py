@@ -57,10 +57,13 @@ def test_complete_journey_gives_the_measured_figures(deliver: Callable[..., Engi
     path = Path(package.submodule_search_locations[0], "data", "transactions.parquet")
     engine = deliver(Engine().frame(COMPLETE_JOURNEY, path=str(path)))
     dates = (date(2017, 1, 1), date(2017, 12, 31))
-    samples = collect_samples(engine, *dates, [91], 4)
-    found = backtest_models(samples, *dates, [91], 4, 7, seed=1)
+    samples = collect_samples(engine, *dates, [7, 91], 3)
+    found = backtest_models(samples, *dates, [7, 91], 3, 7, seed=1)
+    due = found.judged[found.judged["p_buy_7d"] >= 0.5]
+    assert len(due) > 500
+    assert due["p_buy_7d"].mean() == pytest.approx(due["next_purchase_days"].le(7).mean(), abs=0.03)
     last = found.scores[(found.scores["segment"] == "all") & (found.scores["origin"] == date(2017, 10, 1))]
-    last = last.set_index("model")
+    last = last[last["horizon"] == 91].set_index("model")
     lifetimes = last.loc["mbg_nbd"]
     measured = [lifetimes[name] for name in ("mae", "rmse", "auc", "log_loss")]
     assert measured == pytest.approx([4.442, 6.667, 0.887, 0.180], abs=6e-3)

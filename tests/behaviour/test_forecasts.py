@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmlib.behaviour import origins
 from crmlib.behaviour.features import FEATURES, RECEIVED_SENDS, RECENT_PURCHASES, TICKET_HABITS, describe_customers
 from crmlib.behaviour.forecasts import MODELS, Forecaster, train_cycle_model
 from crmlib.behaviour.origins import Sample, collect_samples, describe_now, find_earlier, find_origins, plan_samples
@@ -72,6 +73,13 @@ def test_nothing_is_learnt_from_what_had_not_ended(samples: list[Sample]) -> Non
     assert [s.origin for s in find_earlier(samples, last.origin, 28)] == [
         last.origin - timedelta(days=back) for back in (56, 42, 28)
     ]
+
+
+def test_of_a_large_base_some_are_judged(engine_of_log: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(origins, "MOST_CUSTOMERS", 200)
+    (few, *_) = collect_samples(engine_of_log, FIRST, LAST, [28], 1)
+    assert 100 < len(few.frame) <= 200
+    assert few.frame["customer_id"].is_unique
 
 
 def test_features_by_hand() -> None:
