@@ -146,6 +146,33 @@ def rejected(
 
 
 @app.command()
+def approve(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run that a gate has stopped.")],
+    gate: Annotated[str, typer.Option(help="The gate's id, as the run told it.")],
+    name: Annotated[str, typer.Option(help="Who approves.")],
+    reason: Annotated[str, typer.Option(help="Why it may pass.")],
+    runs_dir: RunsDir = DEFAULT_RUNS,
+) -> None:
+    """Let a gate of the audit pass once, for just what it saw; name and reason are kept beside the params."""
+    from datetime import UTC
+
+    from crmlib.approvals import Breach, add_approval, approvals_file
+    from crmlib.runs import RunStore
+
+    folder = RunStore(runs_dir).get(run_id)
+    manifest = folder.manifest()
+    stopped = {entry["gate"]: entry for entry in manifest.get("gates", []) if not entry["approval"]}
+    if gate not in stopped:
+        others = f"gates that stopped it: {', '.join(stopped)}" if stopped else "no gate stopped it"
+        raise InputError(f"crm approve: the gate '{gate}' did not stop the run {folder.run_id}; {others}.")
+    breach = Breach(*(stopped[gate][field] for field in Breach._fields))
+    path = approvals_file(Path(manifest["params_file"]))
+    add_approval(path, breach, folder.run_id, name, reason, datetime.now(UTC).isoformat(timespec="seconds"))
+    typer.echo(f"The gate {gate} may pass once: {path} says who let it, and why.")
+    typer.echo(f"Go on with: crm run {manifest['params_file']} --run-id {folder.run_id} --resume")
+
+
+@app.command()
 def publish(run_id: Annotated[str, typer.Argument(metavar="RUN")], runs_dir: RunsDir = DEFAULT_RUNS) -> None:
     """Publish a complete run."""
     from crmlib.runs import RunStore

@@ -558,8 +558,19 @@ class CampaignSettings(Settings):
 
 
 class AuditSettings(Settings):
-    """What the audit looks for, and when it stops a run."""
+    """What the audit looks for, and when it stops a run.
 
+    Parameters
+    ----------
+    checks : str, optional
+        File of further checks and gates, as seen from the params file.
+    stale_after_days : int
+        Days after which a record that nobody updated is stale.
+    gates : dict of str to float
+        Dimension -> the least score of every source.
+    """
+
+    checks: str | None = None
     stale_after_days: int = Field(default=730, ge=1)
     gates: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
 

@@ -26,6 +26,8 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 import crmlib
+from crmlib.approvals import approvals_file
+from crmlib.audit.reading import read_checks
 from crmlib.campaign.reading import read_campaign_plans
 from crmlib.errors import CrmError, GateError, InputError, NothingToDo, find_error
 from crmlib.governance import Governance, read_governance
@@ -208,10 +210,15 @@ def check_inputs(params: Params, params_file: Path, notebooks: list[Path]) -> Go
     Raises
     ------
     InputError
-        With every problem of sources, notebooks' knobs, contact plans, rulings and governance file.
+        With every problem of sources, notebooks' knobs, checks of the audit, contact plans, rulings and governance
+        file.
     """
     problems = check_notebook_params(params, params_file, notebooks) + check_sources(params, params_file)
     governance = None
+    try:
+        read_checks(params.audit, params_file, list(params.sources))
+    except InputError as error:
+        problems.append(str(error))
     if params.campaign is not None:
         try:
             read_campaign_plans(params.campaign, params_file)
@@ -270,10 +277,12 @@ def _hash_inputs(params: Params, params_file: Path) -> dict[str, str]:
     paths += [(truth.path, f"truth.{name}") for name, truth in params.truth.items()]
     files = {str(file) for path, where in paths for file in find_files(params_file, path, where)}
     named = [params.campaign.plan, *params.campaign.compare] if params.campaign is not None else []
-    named += [params.governance] if params.governance is not None else []
+    named += [path for path in (params.governance, params.audit.checks) if path is not None]
     files |= {resolve_path(params_file, path) for path in named}
     rulings = find_rulings(params, params_file)
     files |= {str(rulings)} if rulings is not None and rulings.exists() else set()
+    approvals = approvals_file(params_file.resolve())
+    files |= {str(approvals)} if approvals.exists() else set()
     return {file: hash_file(Path(file)) for file in sorted(files)}
 
 
@@ -331,11 +340,14 @@ def _find_unfinished(store: RunStore, run_id: str | None, params: Params, inputs
     as_it_began = params.model_copy(update={"run": params.run.model_copy(update={"as_of_date": began})})
     if hash_params(as_it_began) != manifest["params_hash"]:
         raise InputError(f"--resume: the params have changed since the run {folder.run_id} began; start a new run.")
-    changed = sorted(set(inputs.items()) ^ set(manifest["inputs"].items()))
+    # a gate that was approved since is what one goes on for
+    approvals = str(approvals_file(Path(manifest["params_file"])))
+    changed = sorted(one for one in set(inputs.items()) ^ set(manifest["inputs"].items()) if one[0] != approvals)
     if changed:
         raise InputError(
             f"--resume: {Path(changed[0][0]).name} has changed since the run {folder.run_id} began; start a new run."
         )
+    folder.update(lambda manifest: manifest.update(inputs=inputs))
     return folder
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
+from crmlib.approvals import Breach, approvals_file, find_approvals
 from crmlib.engine import Engine, literal, quote
-from crmlib.errors import ConflictError, ContractError, EngineError, InputError, NothingToDo
+from crmlib.errors import ConflictError, ContractError, EngineError, GateError, InputError, NothingToDo
 from crmlib.params import Params, end_of_day
 from crmlib.runs import RunFolder, RunStore, hash_file, sync_folder
 from crmlib.tables import CONTRACTS, Column, Contract, find_contract
@@ -107,6 +108,19 @@ class Room:
         given = self.engine.arrow(f"SELECT * FROM {_scan(path)} LIMIT 0").column_names
         return self.engine.view(f"base_{name}", f"SELECT {_as_today(contract, given)} FROM {_scan(path)}")
 
+    def stored(self, name: str) -> str | None:
+        """A view of all that is stored of a table, later rows and all versions: for the audit of what was delivered."""
+        contract = find_contract(name)
+        if not _stands(path := table_path(self.folder, contract, None)):
+            return None
+        return self.engine.view(f"stored_{name}", f"FROM {_scan(path)}")
+
+    @property
+    def superseded(self) -> dict[str, int]:
+        """Table -> how many of its rows are versions that another takes the place of."""
+        tables = self.folder.manifest()["tables"]
+        return {name: facts["superseded"] for name, facts in tables.items() if facts.get("superseded")}
+
     def write(self, name: str, data: str | pd.DataFrame | pa.Table) -> None:
         """Write a table of this room: cast, sorted by its key, checked against its contract, whole or not at all.
 
@@ -179,6 +193,10 @@ class Room:
             return None
         return self.engine.view(f"base_private_{name}", f"FROM {_scan(path)}")
 
+    def private(self, name: str) -> str:
+        """A view of a table that a room of this run kept under ``private/``."""
+        return self.engine.view(f"private_{name}", f"FROM {_scan(self.folder.private / f'{name}.parquet')}")
+
     def private_folder(self, name: str) -> Path:
         """A folder under ``private/`` for personal data that is needed for a while, made when it is not there."""
         folder = self.folder.private / name
@@ -188,6 +206,40 @@ class Room:
     def hash_of(self, path: Path) -> str:
         """Hash of an input's content: as the manifest has it, or for a file new to a draft as it is now."""
         return self._inputs.get(str(path)) or hash_file(path)
+
+    def pass_gates(self, breaches: Sequence[Breach]) -> int:
+        """Stop the run at gates that do not hold, unless a named person has let them pass once.
+
+        Parameters
+        ----------
+        breaches : sequence of Breach
+
+        Returns
+        -------
+        int
+            How many were let pass.
+
+        Raises
+        ------
+        GateError
+            Naming every gate that has no approval for what it saw, and how to approve it.
+        """
+        used = self.base.manifest().get("approvals", []) if self.base is not None else []
+        approvals = find_approvals(approvals_file(self.params_file), breaches, used)
+        stopped = [breach for breach in breaches if breach.gate not in approvals]
+
+        def keep(manifest: dict[str, Any]) -> None:
+            manifest["gates"] = [{**breach._asdict(), "approval": approvals.get(breach.gate)} for breach in breaches]
+            manifest["approvals"] = [*used, *approvals.values()]
+
+        self.folder.update(keep)
+        if stopped:
+            told = " ".join(f"The gate {breach.gate} stops the run: {breach.sentence}" for breach in stopped)
+            raise GateError(
+                f"{told} Mend the source, or let it pass once: crm approve {self.folder.run_id} "
+                f"--gate {stopped[0].gate} --name … --reason …, then go on with --resume."
+            )
+        return len(approvals)
 
     def headline(
         self, key: str, value: float, label: str, *, unit: str = "", better: str = "", leading: bool = False

@@ -15,12 +15,13 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "crmlib"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = ("errors", "documents", "origins", "params", "tables", "engine", "fields")
+BASE = ("errors", "documents", "approvals", "origins", "params", "tables", "engine", "fields")
 #: Each may use those before it, and the base.
 STAGES = ("sources", "audit", "identity", "permission", "behaviour", "audience", "campaign", "activation")
 MAY_USE: dict[str, tuple[str, ...]] = {
     "errors": (),
     "documents": ("errors",),
+    "approvals": ("errors",),
     "tables": ("errors",),
     "origins": ("documents",),
     "params": ("errors", "documents", "origins", "tables"),

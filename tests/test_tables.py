@@ -31,6 +31,8 @@ KEYS = {
     "intake_ledger": "source entity load hash",
     "audit_findings": "source entity field check",
     "audit_scores": "source dimension",
+    "audit_parts": "source entity field check part value",
+    "audit_history": "as_of_date source dimension",
     "match_pairs": "source_l source_record_id_l source_r source_record_id_r",
     "identities": "source source_record_id",
     "identity_events": "customer_id as_of_date event",

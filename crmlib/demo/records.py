@@ -17,6 +17,8 @@ from crmlib.demo.piece import Piece
 
 #: Rows of a whole file that have a cell too many, come twice, come twice with a difference, or come from the future.
 FEW_ROWS = 2
+#: Digits of a Spanish number.
+NUMBER_LENGTH = 9
 #: Defects for which a row is not taken in, or not yet seen.
 LOSING = ("impossible_date", "future_row")
 
@@ -137,6 +139,7 @@ def _spoil(
         else np.full(len(keys), "", dtype=TEXT)
         for heading in contact
     )
+    _note_slips(piece, holding.person[chosen], keys, email, phone, log)
     return Records(
         source,
         holding.person[chosen],
@@ -152,6 +155,16 @@ def _spoil(
     )
 
 
+def _note_slips(piece: Piece, person: Ints, keys: Text, email: Text, phone: Text, log: DefectLog) -> None:
+    """Note the addresses and numbers in which a finger slipped: those that are none of the person's own."""
+    people = piece.people
+    lower, digits = np.strings.lower(email), _last_digits(phone)
+    slipped = (lower != "") & (lower != people.email.before[person]) & (lower != people.email.now[person])
+    log.note(keys[slipped], "mistyped_email")
+    own = (digits == people.mobile.before[person]) | (digits == people.mobile.now[person])
+    log.note(keys[(digits != "") & ~own & (digits != people.landline[person])], "misdialled")
+
+
 def _choose_few(piece: Piece, source: str, usable: Bools, count: int) -> Ints:
     """Choose rows of the first people for defects that a whole file has but a few of."""
     if piece.first > 0:
@@ -162,15 +175,21 @@ def _choose_few(piece: Piece, source: str, usable: Bools, count: int) -> Ints:
 def plain_email(cells: Text) -> Text:
     """E-mail addresses in small letters; empty where a slip of the keyboard has left none."""
     lower = np.strings.lower(cells)
-    none = (np.strings.find(lower, "..") >= 0) | (np.strings.find(lower, ".@") >= 0)
+    none = (np.strings.find(lower, "..") >= 0) | (np.strings.find(lower, ".@") >= 0) | np.strings.startswith(lower, ".")
     return np.where(none, "", lower).astype(TEXT)
 
 
 def plain_mobile(cells: Text) -> Text:
     """Mobile numbers as nine digits; empty for any other."""
+    digits = _last_digits(cells)
+    mobile = (np.strings.str_len(digits) == NUMBER_LENGTH) & np.strings.startswith(digits, "6")
+    return np.where(mobile, digits, "").astype(TEXT)
+
+
+def _last_digits(cells: Text) -> Text:
+    """The digits of phone numbers without the country's prefix."""
     plain = cells
     for sign in ("'", " ", "."):
         plain = np.strings.replace(plain, sign, "")
     length = np.strings.str_len(plain)
-    digits = np.strings.slice(plain, np.maximum(length - 9, 0), length)
-    return np.where((length >= 9) & np.strings.startswith(digits, "6"), digits, "").astype(TEXT)
+    return np.strings.slice(plain, np.maximum(length - NUMBER_LENGTH, 0), length).astype(TEXT)

@@ -73,6 +73,11 @@ def _is_plain_domain(domain: str) -> bool:
         return False
 
 
+def find_meant_domain(value: str) -> str | None:
+    """The provider that an address means, where its own is a common misspelling; None if it is none."""
+    return _meant_domains().get(value.strip().lower().rpartition("@")[2])
+
+
 def _find_mailbox(local: str, domain: str) -> str:
     meant = _meant_domains().get(domain, domain)
     inbox = local.partition("+")[0] or local

@@ -17,6 +17,8 @@ _fold_word = lru_cache(maxsize=65_536)(fold_text)
 
 _TITLES = read_words("title")
 _NO_NAME = read_words("no_name")
+#: What is written where there is no name at all.
+_NOTHING = _NO_NAME | read_words("no_value")
 _COMPANY_FORMS = re.compile(
     r" (s ?l ?[ulp]?|s ?a ?u?|s ?c ?p?|c ?b|s ?coop|gmbh|ltd|llc|inc|s ?r ?l|s ?p ?a|lda|ltda|b ?v|sarl|sas)$"
 )
@@ -192,7 +194,9 @@ def _tidy_part(part: str | None, kind: str) -> str:
 def _is_name(part: str) -> bool:
     """Whether there are letters, and other words than those people write where they have no name."""
     words = [_fold_word(word) for word in part.split()]
-    return any(map(str.isalpha, part)) and not _NO_NAME.issuperset(words) and " ".join(words) not in _NO_NAME
+    if not any(map(str.isalpha, part)) or _NO_NAME.issuperset(words):
+        return False
+    return " ".join(words) not in _NOTHING
 
 
 def _group_particles(words: list[str]) -> list[str]:

@@ -61,6 +61,11 @@ def normalise_national_id(value: str | None, country: str) -> NationalId:
     return NationalId(text, None, False)
 
 
+def list_fillers() -> frozenset[str]:
+    """The numbers that people type when they have none although their check digits hold."""
+    return _FILLERS
+
+
 def _is_filler(value: str) -> bool:
     digits = re.sub(r"\D", "", value)
     return value in _FILLERS or len(set(digits)) == 1

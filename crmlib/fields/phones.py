@@ -17,7 +17,8 @@ _KINDS = {
 }
 _SEVERAL = re.compile(r"[/;|]|\s[yo]\s|,(?=\s*\+?\d{6})", re.IGNORECASE)
 _RUN = re.compile(r"(\d)\1{6,}$")
-_STAIRS = frozenset({"12345678", "123456789", "23456789", "98765432", "987654321", "0123456789", "1234567890"})
+#: Digits in sequence, typed where there is no number.
+STAIRS = frozenset({"12345678", "123456789", "23456789", "98765432", "987654321", "0123456789", "1234567890"})
 
 
 class Phone(NamedTuple):
@@ -67,5 +68,5 @@ def _read_one(text: str, region: str) -> Phone:
         return Phone(None, None, False)
     e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     national = phonenumbers.national_significant_number(number)
-    filler = bool(_RUN.search(national)) or national in _STAIRS
+    filler = bool(_RUN.search(national)) or national in STAIRS
     return Phone(e164, _KINDS.get(phonenumbers.number_type(number), "other"), not filler)

@@ -1,0 +1,122 @@
+"""What plainly is right, told in SQL: of a million values only the doubtful few are left to look at one by one.
+
+Each expression is sound and not complete: what it takes for right is right by the rules of `crmlib.fields`; what it
+does not may be right all the same.
+"""
+
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+from phonenumbers.phonemetadata import PhoneNumberDesc
+
+from crmlib.engine import literal
+from crmlib.fields.national_ids import list_fillers
+from crmlib.fields.phones import STAIRS
+from crmlib.fields.reference import read_words
+
+#: Letters by the remainder of a DNI's or NIE's number by 23 (Royal Decree 1553/2005).
+CHECK_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
+#: Letters that have a case: ª and º are none.
+_WORD = r"[\p{Lu}\p{Ll}]{2,}"
+
+
+def email_parts(email: str) -> tuple[str, str]:
+    """Expressions for the part of an address before the @, and for its provider, if it is of the plainest form.
+
+    Parameters
+    ----------
+    email : str
+        Expression of the address in small letters, without blanks around it.
+
+    Returns
+    -------
+    (str, str)
+        The whole address if nothing before the @ is doubtful, else NULL; and the provider, which is to be judged.
+    """
+    junk = ", ".join(literal(word) for word in sorted(read_words("email_junk")))
+    inbox = f"split_part(split_part({email}, '@', 1), '+', 1)"
+    form = r"[a-z0-9]+(?:[._+-][a-z0-9]+)*@(?:[a-z0-9-]+\.)+[a-z]{2,}"
+    plain = (
+        f"regexp_full_match({email}, {literal(form)}) AND length({email}) <= 200 "
+        f"AND length(split_part({email}, '@', 1)) <= 64 AND replace({inbox}, '.', '') NOT IN ({junk}) "
+        f"AND {inbox} NOT IN ({junk})"
+    )
+    return f"CASE WHEN {plain} THEN {email} END", f"CASE WHEN {plain} THEN split_part({email}, '@', 2) END"
+
+
+def phone_e164(phone: str, country: str) -> str:
+    """Expression for the international form of a number that is plainly one of a country's numbering plan, else NULL.
+
+    Parameters
+    ----------
+    phone : str
+        Expression of the number as delivered.
+    country : str
+        Whose numbers need no prefix; the plan is that of `phonenumbers`.
+    """
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
+    code = phonenumbers.country_code_for_region(country)
+    # where numbers have a prefix of their own at home, or a code serves several countries, none is plain
+    if plan is None or plan.national_prefix_for_parsing or len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]) > 1:
+        return "CAST(NULL AS VARCHAR)"
+    digits = f"regexp_replace({phone}, '[ .-]', '', 'g')"
+    written = rf"^'?(?:[+]{code}|00{code})?([1-9][0-9]+)$"
+    national = f"regexp_extract({digits}, {literal(written)}, 1)"
+    runs = "|".join(f"{digit}{{7}}" for digit in range(10))
+    stairs = ", ".join(literal(number) for number in sorted(STAIRS))
+    planned = " OR ".join(_fits(national, kind, plan.general_desc) for kind in (plan.fixed_line, plan.mobile))
+    return (
+        f"CASE WHEN ({planned}) AND NOT regexp_matches({national}, {literal(f'(?:{runs})$')}) "
+        f"AND {national} NOT IN ({stairs}) THEN {literal(f'+{code}')} || {national} END"
+    )
+
+
+def _fits(national: str, kind: PhoneNumberDesc | None, general: PhoneNumberDesc | None) -> str:
+    """Whether a number is one of a kind of the plan, and of the plan."""
+    if kind is None or general is None or not kind.national_number_pattern or not general.national_number_pattern:
+        return "false"
+    lengths = ", ".join(map(str, kind.possible_length or general.possible_length))
+    patterns = (general.national_number_pattern, kind.national_number_pattern)
+    matches = " AND ".join(f"regexp_full_match({national}, {literal(pattern)})" for pattern in patterns)
+    return f"(length({national}) IN ({lengths}) AND {matches})"
+
+
+def national_id(value: str, country: str) -> str:
+    """Expression that tells a Spanish DNI or NIE whose letter fits; false for anything else.
+
+    Parameters
+    ----------
+    value : str
+        Expression of the number in capitals, without signs.
+    country : str
+    """
+    if country != "ES":
+        return "false"
+    number = f"CAST(translate({value}[1], 'XYZ', '012') || {value}[2:-2] AS INT)"
+    letter = f"{literal(CHECK_LETTERS)}[{number} % 23 + 1]"
+    fillers = ", ".join(literal(filler) for filler in sorted(list_fillers()))
+    same = "|".join(f"{digit}{{7}}" for digit in range(10))
+    return (
+        f"CASE WHEN regexp_full_match({value}, '[0-9XYZ][0-9]{{7}}[A-Z]') THEN {letter} = {value}[-1] "
+        f"AND {value} NOT IN ({fillers}) AND NOT regexp_matches({value}, {literal(same)}) ELSE false END"
+    )
+
+
+def name_parts(given_name: str, surnames: str) -> str:
+    """Expression that tells a name whose parts are ordinary words, so that it is one; false where that is in doubt.
+
+    Parameters
+    ----------
+    given_name, surnames : str
+        Expressions of the given name, and of the first surname or both.
+    """
+    said = read_words("no_name") | read_words("no_value")
+    none = "|".join(sorted({re.escape(word) for text in said for word in text.split()}))
+    words = literal(rf"{_WORD}(?: {_WORD})*")
+    both = f"lower(strip_accents({given_name} || ' ' || {surnames}))"
+    return (
+        f"coalesce(regexp_full_match({given_name}, {words}) AND regexp_full_match({surnames}, {words}) "
+        f"AND NOT regexp_matches({both}, {literal(rf'(?:^| )(?:{none})(?: |$)')}), false)"
+    )
