@@ -31,7 +31,8 @@ FINDINGS = """
 run.engine.execute('''
     CREATE OR REPLACE TABLE made AS
     SELECT product_id AS source, 'products' AS entity, 'name' AS field, 'filled' AS "check",
-      'completeness' AS dimension, 1 AS rows, 0 AS failing, 0.0 AS share
+      'completeness' AS dimension, 1 AS rows, 0 AS failing, 0.0 AS share, 0 AS not_contactable, 'have none' AS says,
+      'ask' AS remedy
     FROM products
 ''')
 run.write('audit_findings', 'made')
@@ -169,6 +170,69 @@ def test_our_own_failure_keeps_its_sentence_and_its_exit_code(house):
     )
     with pytest.raises(GateError, match=r"02_database_audit, cell \[5\]: Too few addresses: mend the shop\."):
         run_it(house)
+
+
+GATES = """
+from crmlib.approvals import Breach, hash_seen
+rows = run.engine.row("SELECT count(*) AS n FROM products")["n"]
+passed = run.pass_gates([Breach("products_few", "there are too many products.", hash_seen(rows))])
+"""
+
+
+def test_a_gate_stops_the_run_until_a_named_person_lets_it_pass_once(house):
+    write_notebook(house, "02_database_audit", GATES, FINDINGS)
+    with pytest.raises(GateError, match="The gate products_few stops the run: there are too many products") as stopped:
+        run_it(house, run_id="first")
+    assert stopped.value.exit_code == 3
+    assert "crm approve first --gate products_few" in str(stopped.value)
+    command = [sys.executable, "-m", "crmlib", "approve", "first", "--runs-dir", "runs", "--name", "Luz Mar"]
+    approve = [*command, "--gate", "products_few", "--reason", "a sale"]
+    for words, sentence in (
+        ([*command, "--gate", "other", "--reason", "x"], "gates that stopped it: products_few"),
+        ([*command, "--gate", "products_few", "--reason", " "], "give a name and a reason"),
+    ):
+        refused = subprocess.run(words, capture_output=True, text=True, check=False, cwd=house)
+        assert (refused.returncode, sentence in refused.stderr) == (2, True), refused.stderr
+    assert not (house / "params.approvals.jsonl").exists()
+    subprocess.run(approve, check=True, cwd=house, capture_output=True)
+    entry = json.loads((house / "params.approvals.jsonl").read_text())
+    assert {"gate": "products_few", "name": "Luz Mar", "reason": "a sale", "run": "first"}.items() <= entry.items()
+    outcome, _ = run_it(house, run_id="first", resume=True)
+    assert outcome.status == "complete"
+    manifest = outcome.folder.manifest()
+    # the file is an input; who approved stands in it alone
+    assert str(house / "params.approvals.jsonl") in manifest["inputs"]
+    assert "Luz Mar" not in json.dumps(manifest)
+    # once: the next run, which builds on this one, is stopped again though nothing has changed
+    with pytest.raises(GateError, match="products_few stops the run"):
+        run_it(house, run_id="second")
+
+
+def test_an_approval_is_good_for_what_was_seen_alone(house):
+    write_notebook(house, "02_database_audit", GATES, FINDINGS)
+    with pytest.raises(GateError, match="products_few"):
+        run_it(house, run_id="first")
+    words = ["approve", "first", "--runs-dir", "runs", "--gate", "products_few", "--name", "Luz", "--reason", "a sale"]
+    subprocess.run([sys.executable, "-m", "crmlib", *words], check=True, cwd=house, capture_output=True)
+    write_notebook(house, "01_intake", PRODUCTS.format(rows=101))
+    with pytest.raises(GateError, match="products_few stops the run"):
+        run_it(house, run_id="other")
+
+
+def test_a_broken_file_of_approvals_is_told(house):
+    write_notebook(house, "02_database_audit", GATES, FINDINGS)
+    (house / "params.approvals.jsonl").write_text("yes\n")
+    with pytest.raises(InputError, match=r"params.approvals.jsonl:1: this is no approval"):
+        run_it(house)
+
+
+def test_a_file_of_checks_is_checked_before_anything_runs(house):
+    (house / "audit.yaml").write_text("checks:\n  - {entity: tickets, field: totl, check: x, rule: filled, says: x}\n")
+    with (house / "params.yaml").open("a") as file:
+        file.write("audit: {checks: audit.yaml}\n")
+    with pytest.raises(InputError, match=r"audit.yaml:2: checks\[1\].field: 'tickets' has no field 'totl'"):
+        run_it(house)
+    assert not (house / "runs").exists() or not list((house / "runs").glob("[a-z]*"))
 
 
 def test_a_room_without_inputs_says_so_and_the_run_goes_on(house):

@@ -11,7 +11,7 @@ import multiprocessing
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -48,9 +48,9 @@ COLUMNS = {
 }
 
 
-def write_file(path: Path, rows: int) -> None:
+def write_file(path: Path, rows: int, expressions: Mapping[str, str] = COLUMNS) -> None:
     """Write a CSV of customers, as an ERP would."""
-    columns = ", ".join(f"{made} AS {name.upper()}" for name, made in COLUMNS.items())
+    columns = ", ".join(f"{made} AS {name.upper()}" for name, made in expressions.items())
     connection = duckdb.connect(config={"threads": 2, "memory_limit": "2GB"})
     connection.execute(f"COPY (SELECT {columns} FROM range({rows}) AS r(i)) TO '{path}' (DELIMITER ';', HEADER)")
 

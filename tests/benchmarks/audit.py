@@ -1,0 +1,96 @@
+"""The audit of many records against the intake of the same, and against a profiler's own run over the same table.
+
+Run as ``python -m tests.benchmarks.audit --rows 1000000``. The profiler is ydata-profiling, if a Python that has it is
+named: ``--peer /path/to/venv/bin/python`` (it asks for older packages than the locks hold, so a venv of its own).
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import yaml
+
+from crmlib.audit.findings import judge
+from crmlib.audit.reading import read_checks
+from crmlib.room import Room
+from crmlib.runs import RunFolder
+from tests.benchmarks.intake import COLUMNS, intake, timed, write_file
+
+#: What differs from the intake's file: names of letters and ids with their own letter, but for one record in fifty.
+LETTERS = "translate(CAST({} AS VARCHAR), '0123456789', 'abcdefghij')"
+RIGHT = {
+    "given_name": f"'Nombre' || {LETTERS.format('i * 7919 % 4001')}",
+    "surname_1": f"'Apellido' || {LETTERS.format('i * 104729 % 20011')}",
+    "surname_2": f"'Segundo' || {LETTERS.format('i * 15485863 % 20021')}",
+    "national_id": "lpad(CAST(i % 99999999 AS VARCHAR), 8, '0') || "
+    "CASE WHEN i % 50 = 0 THEN 'I' ELSE 'TRWAGMYFPDXBNJZSQVHLCKE'[CAST(i % 99999999 % 23 AS INT) + 1] END",
+    "email": "'persona' || i || CASE WHEN i % 50 = 1 THEN '@@' ELSE '@' END || 'correo.example'",
+    "phone": "CASE WHEN i % 50 = 2 THEN '5' ELSE '6' END || lpad(CAST(i % 99999999 AS VARCHAR), 8, '0')",
+}
+#: A profile without plots of interactions and without correlations: its fastest.
+PROFILE = """
+import sys
+import pandas as pd
+from ydata_profiling import ProfileReport
+frame = pd.read_parquet(sys.argv[1])
+frame = frame.dropna(axis=1, how="all").drop(columns=["tags", "interests"], errors="ignore")
+ProfileReport(frame, minimal=True, progress_bar=False).to_json()
+"""
+
+
+def audit(folder: Path) -> None:
+    """What room 02 computes of the run that the intake left."""
+    room = Room(RunFolder(folder / "runs" / "first"), "02_database_audit")
+    checks = read_checks(room.params.audit, room.params_file, list(room.params.sources))
+    judged = judge(
+        room.engine, checks, room.params, room.as_of_date, room.cutoff,
+        stored=room.stored, superseded=room.superseded, base=room.base_table,
+    )  # fmt: skip
+    counted = room.engine.row(f"SELECT count(*) AS n, sum(failing) AS failing FROM {judged.findings}")
+    print(f"    {counted['n']} findings, {counted['failing']:,} failing values", flush=True)
+
+
+def time_profile(python: str, table: Path) -> float:
+    """Seconds of the profiler's own run over a table, in a process of its own."""
+    begun = time.perf_counter()
+    done = subprocess.run([python, "-c", PROFILE, str(table)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    seconds = time.perf_counter() - begun
+    print(f"{'ydata-profiling (minimal)':28}{seconds:>9.1f} s", flush=True)
+    return seconds
+
+
+def main() -> None:
+    """Read the command line, run the benchmark."""
+    reader = argparse.ArgumentParser(prog="python -m tests.benchmarks.audit")
+    reader.add_argument("--rows", type=int, default=200_000, help="records")
+    reader.add_argument("--peer", help="a Python that has ydata-profiling")
+    given = reader.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_file(folder / "customers.csv", given.rows, COLUMNS | RIGHT)
+        entity = {
+            "path": "customers.csv",
+            "fields": {field: field.upper() for field in COLUMNS},
+            "values": {"gender": {"H": "male", "M": "female"}},
+        }
+        run = {"name": "bench", "as_of_date": date(2026, 11, 1), "timezone": "Atlantic/Canary"}
+        run["engine"] = {"threads": 2, "memory_limit": "4GB"}
+        (folder / "params.yaml").write_text(yaml.safe_dump({"run": run, "sources": {"erp": {"customers": entity}}}))
+        print(f"{given.rows:,} records, {len(COLUMNS)} fields")
+        taken = timed("intake", intake, folder, "first", None)
+        audited = timed("audit", audit, folder)
+        print(f"audit / intake {audited / taken:.2f}")
+        if given.peer:
+            profiled = time_profile(given.peer, folder / "runs" / "first" / "tables" / "source_records.parquet")
+            print(f"ydata-profiling / audit {profiled / audited:.1f}")
+
+
+if __name__ == "__main__":
+    main()
