@@ -21,7 +21,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "surname_1": ("03", "10"),
     "surname_2": ("03", "10"),
     "company": ("03",),
-    "job_title": (),
+    "job_title": ("03",),
     "contact_type": (),
     "national_id": ("03", "04"),
     "email": ("03", "04", "07", "09", "10"),

@@ -41,12 +41,12 @@ def test_what_is_delivered_and_read_by_nothing_is_listed(database, tmp_path):
         "campaign": {"plan": "plan.yaml"},
     }
     (tmp_path / "plan.yaml").write_text("communications: [{where: \"gender == 'female'\"}]")
-    records = [record("erp", str(i), job_title="Chef", gender="female", email="eva@b.example") for i in range(3)]
+    records = [record("erp", str(i), social_handles="@eva", gender="female", email="eva@b.example") for i in range(3)]
     records.append(record("erp", "9", extra='{"SALDO": "1"}', province="Las Palmas"))
     database.fill(source_records=records)
     found = list_unused(database.engine, Params.model_validate(settings), tmp_path / "params.yaml")
     assert found.values.tolist() == [
-        ["erp", "job_title", 3, "mapped"],
+        ["erp", "social_handles", 3, "mapped"],
         ["erp", "SALDO", 1, "kept"],
         ["erp", "province", 1, "mapped"],
     ]
