@@ -92,7 +92,7 @@ def judge(
             counted.append(_count(engine, entity, table, flags[entity]))
     flagged = flag_deliveries(engine, checks.checks, stored, superseded, cutoff)
     engine.execute(f"CREATE OR REPLACE TABLE counted_checks AS {' UNION ALL '.join([*counted, _count_deliveries()])}")
-    examples = [_find_examples(entity, tables[entity], found) for entity, found in flags.items() if found]
+    examples = [_find_examples(engine, entity, tables[entity], found) for entity, found in flags.items() if found]
     examples.append(
         f"""SELECT source, entity, field, "check", {_first("delivery", '"row"')} AS examples
         FROM flagged_deliveries GROUP BY ALL"""
@@ -148,8 +148,13 @@ def _count_deliveries() -> str:
     """
 
 
-def _find_examples(entity: str, table: str, flags: Sequence[Flag]) -> str:
+def _find_examples(engine: Engine, entity: str, table: str, flags: Sequence[Flag]) -> str:
     """Where the first rows that fail each check stand."""
+    sums = ", ".join(f"sum(f{number}) AS f{number}" for number in range(len(flags)))
+    failing = engine.row(f"SELECT {sums} FROM counted_{entity}")
+    flags = [flag for number, flag in enumerate(flags) if failing[f"f{number}"]]
+    if not flags:
+        return "SELECT source, entity, field, \"check\", [''] AS examples FROM flagged_deliveries WHERE false"
     return " UNION ALL ".join(
         f"""SELECT source, {literal(entity)} AS entity, {literal(flag.field)} AS field, {literal(flag.name)} AS "check",
           {_first("delivery", "delivery_row")} AS examples

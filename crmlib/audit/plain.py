@@ -46,13 +46,27 @@ def email_parts(email: str) -> tuple[str, str]:
     return f"CASE WHEN {plain} THEN {email} END", f"CASE WHEN {plain} THEN split_part({email}, '@', 2) END"
 
 
-def phone_e164(phone: str, country: str) -> str:
-    """Expression for the international form of a number that is plainly one of a country's numbering plan, else NULL.
+def phone_national(phone: str, country: str) -> str:
+    """Expression for the digits of a number without its country's prefix; empty where it is written otherwise.
 
     Parameters
     ----------
     phone : str
         Expression of the number as delivered.
+    country : str
+    """
+    code = phonenumbers.country_code_for_region(country)
+    written = rf"^'?(?:[+]{code}|00{code})?([1-9][0-9]+)$"
+    return f"regexp_extract(regexp_replace({phone}, '[ .-]', '', 'g'), {literal(written)}, 1)"
+
+
+def phone_e164(national: str, country: str) -> str:
+    """Expression for the international form of a number that is plainly one of a country's numbering plan, else NULL.
+
+    Parameters
+    ----------
+    national : str
+        Expression of its `phone_national`.
     country : str
         Whose numbers need no prefix; the plan is that of `phonenumbers`.
     """
@@ -61,9 +75,6 @@ def phone_e164(phone: str, country: str) -> str:
     # where numbers have a prefix of their own at home, or a code serves several countries, none is plain
     if plan is None or plan.national_prefix_for_parsing or len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]) > 1:
         return "CAST(NULL AS VARCHAR)"
-    digits = f"regexp_replace({phone}, '[ .-]', '', 'g')"
-    written = rf"^'?(?:[+]{code}|00{code})?([1-9][0-9]+)$"
-    national = f"regexp_extract({digits}, {literal(written)}, 1)"
     runs = "|".join(f"{digit}{{7}}" for digit in range(10))
     stairs = ", ".join(literal(number) for number in sorted(STAIRS))
     planned = " OR ".join(_fits(national, kind, plan.general_desc) for kind in (plan.fixed_line, plan.mobile))

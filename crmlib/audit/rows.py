@@ -250,10 +250,13 @@ def _make(engine: Engine, entity: str, table: str, check: Check, stale_after_day
 
 def _is_junk(value: str) -> str:
     """Whether a text is written where there is nothing: a placeholder's words, signs, one letter over and over."""
-    words = "|".join(sorted(re.escape(word) for word in read_words("no_value")))
+    said = read_words("no_value")
+    words = "|".join(sorted(re.escape(word) for word in said))
+    # whoever writes nothing writes little: longer texts are not looked into
+    longest = max(map(len, said)) + 4
     letters = "|".join(f"{letter}+" for letter in "abcdefghijklmnopqrstuvwxyz0")
     folded = f"trim(regexp_replace(lower(strip_accents({value})), '[^\\p{{L}}0-9]+', ' ', 'g'))"
-    return f"regexp_full_match({folded}, {literal(f'(?:{words}|{letters}|)')})"
+    return f"(length({value}) <= {longest} AND regexp_full_match({folded}, {literal(f'(?:{words}|{letters}|)')}))"
 
 
 def _is_shared(engine: Engine, table: str, check: Check) -> str:

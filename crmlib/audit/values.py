@@ -17,8 +17,17 @@ from crmlib.fields.phones import normalise_phone
 
 NAMES = ("full_name", "given_name", "surnames", "surname_1", "surname_2")
 #: Columns that are judged, whatever the checks ask.
-JUDGED = ("email", "phone", "national_id", *NAMES, "company", "birth_date", "postcode", "province", "address_line")
-OTHERS = ("source", "source_record_id", "delivery", "delivery_row", "home_store_id", "updated_at", "street")
+JUDGED = ("email", "phone", "national_id", *NAMES, "company", "birth_date", "postcode", "province")
+OTHERS = (
+    "source",
+    "source_record_id",
+    "delivery",
+    "delivery_row",
+    "home_store_id",
+    "updated_at",
+    "address_line",
+    "street",
+)
 VALID = {"valid": pa.bool_()}
 
 #: People are born on the days that systems write by default, too: it is one where it comes much more often than others.
@@ -67,11 +76,13 @@ def judge_values(engine: Engine, country: str, as_of_date: date, columns: list[s
             f"""
             WITH spelt AS (
               SELECT {kept}, lower(trim(email)) AS email_text,
-                upper(regexp_replace(national_id, '[^0-9A-Za-z]', '', 'g')) AS id_text
+                upper(regexp_replace(national_id, '[^0-9A-Za-z]', '', 'g')) AS id_text,
+                {plain.phone_national("phone", country)} AS phone_national
               FROM source_records
             )
-            SELECT *, {address} AS plain_email, {provider} AS provider,
-              {plain.phone_e164("phone", country)} AS plain_phone, {plain.national_id("id_text", country)} AS plain_id,
+            SELECT * EXCLUDE (phone_national), {address} AS plain_email, {provider} AS provider,
+              {plain.phone_e164("phone_national", country)} AS plain_phone,
+              {plain.national_id("id_text", country)} AS plain_id,
               company IS NOT NULL OR {plain.name_parts("given_name", "coalesce(surname_1, surnames)")} AS plain_name
             FROM spelt
             """,
@@ -80,7 +91,7 @@ def judge_values(engine: Engine, country: str, as_of_date: date, columns: list[s
     _work_doubtful(engine, country, as_of_date)
     same_name = " AND ".join(f"names.{name} IS NOT DISTINCT FROM v.{name}" for name in NAMES)
     named = " OR ".join(f"v.{name} IS NOT NULL" for name in NAMES)
-    own = ", ".join(f"v.{quote(name)}" for name in dict.fromkeys((*OTHERS, *JUDGED, *columns)))
+    own = ", ".join(f"v.{quote(name)}" for name in dict.fromkeys((*OTHERS, *columns)))
     return engine.run(
         Step(
             "judged_records",
