@@ -11,6 +11,7 @@ from crmlib.fields.reference import read_rows, read_words
 from crmlib.fields.text import PARTICLES, capitalise_words, fold_text, tidy_spaces
 
 MOST_VARIANTS = 12
+LONGEST_NAME = 200
 
 # The same words come again and again.
 _fold_word = lru_cache(maxsize=65_536)(fold_text)
@@ -62,6 +63,9 @@ def normalise_name(
         Parts in their usual capitals, without titles, abbreviations of common names written out;
         kind is ``person``, ``company`` or None if no name is there.
     """
+    full_name, given_name, surnames, surname_1, surname_2 = (
+        part and part[:LONGEST_NAME] for part in (full_name, given_name, surnames, surname_1, surname_2)
+    )
     whole = tidy_spaces(full_name or given_name)
     if _is_company(whole):
         return Name(None, None, None, whole, "company", True)

@@ -18,6 +18,8 @@ from crmlib.fields.text import fold_text
 
 #: A mailbox, phone or id that this many differently named people give says nothing about any of them.
 MOST_SHARING = 8
+#: What stands beyond this many letters of a field is not compared.
+LONGEST_TEXT = 200
 
 #: What is normalised of a record; whose these are as they were is normalised already.
 FIELDS = (
@@ -284,7 +286,7 @@ def _name_keys(
     if name.kind is None and company:
         name = name._replace(kind="company", company=company)
     if name.kind == "company":
-        key = fold_text(name.company) or None
+        key = fold_text((name.company or "")[:LONGEST_TEXT]) or None
         return "company", *[None] * 7, key, None, key
     given = fold_name(name.given_name)
     first, second = fold_name(name.surname_1), fold_name(name.surname_2)
@@ -330,4 +332,4 @@ def _postcode_keys(postcode: str | None, country: str) -> tuple[str | None]:
 
 
 def _fold(value: str | None) -> tuple[str | None]:
-    return (fold_text(value) or None,)
+    return (fold_text((value or "")[:LONGEST_TEXT]) or None,)
