@@ -381,7 +381,7 @@ class IdentitySettings(Settings):
     Parameters
     ----------
     match_threshold : float
-        Probability from which two records are joined.
+        Probability from which two records are joined; a half: a wrong merge costs as much as a missed one.
     costs : IdentityCosts, optional
         In place of the threshold: two records are joined where a wrong merge is expected to cost less than a missed
         one.
@@ -393,7 +393,7 @@ class IdentitySettings(Settings):
     golden : GoldenSettings
     """
 
-    match_threshold: float = Field(default=0.95, gt=0, lt=1)
+    match_threshold: float = Field(default=0.5, gt=0, lt=1)
     costs: IdentityCosts | None = None
     deterministic_national_id: bool = True
     rulings: str | None = None

@@ -76,7 +76,7 @@ def test_every_problem_is_told_at_once(tmp_path):
 
 def test_a_setting_is_found_by_its_dotted_key():
     settings = dump_params(PARAMS)
-    assert find_setting(settings, "identity.match_threshold") == 0.95
+    assert find_setting(settings, "identity.match_threshold") == 0.5
     with pytest.raises(KeyError):
         find_setting(settings, "identity.match_threshold.more")
 
@@ -99,7 +99,7 @@ def test_the_page_names_who_answers_and_what_waits(tmp_path):
         ("till", "Data engineer", "Data engineer", "in time"),
     ]
     assert told.unowned == ("10_activation",)
-    assert (told.rules[0].value, told.rules[0].review_on) == ("0.95", date(2026, 10, 1))
+    assert (told.rules[0].value, told.rules[0].review_on) == ("0.5", date(2026, 10, 1))
     page = render_governance(told, run)
     for said in ("Nobody answers for 10_activation", "shop: the delivery is overdue", "reviewed by 1 October 2026"):
         assert said in page

@@ -58,7 +58,7 @@ def test_a_good_file_is_read_with_its_defaults(write):
     params = load_params(write(GOOD))
     assert params.run.as_of_date == date(2026, 11, 1)
     assert params.run.engine.threads == 2
-    assert params.identity.match_threshold == 0.95
+    assert params.identity.match_threshold == 0.5
     delivery = params.sources["erp"].entities["customers"][0]
     assert delivery.fields["full_name"].source_columns == "NAME"
     assert delivery.values == {"gender": {"H": "male", "M": "female"}}

@@ -173,7 +173,7 @@ def test_a_threshold_is_where_both_mistakes_cost_the_same(judged):
     engine, *_ = judged
     costs = IdentityCosts(wrong_merge=7.0, missed_merge=1.0)
     assert choose_threshold(IdentitySettings(costs=costs), Calibration()) == pytest.approx(7 / 8)
-    assert choose_threshold(IdentitySettings(), Calibration()) == pytest.approx(0.95)
+    assert choose_threshold(IdentitySettings(), Calibration()) == pytest.approx(0.5)
     assert choose_threshold(IdentitySettings(match_threshold=0.8), Calibration()) == pytest.approx(0.8)
     assert choose_threshold(IdentitySettings(costs=costs), Calibration(), 0.7) == 0.7
     priced = price_thresholds(engine, costs, Calibration())
