@@ -9,8 +9,11 @@ import pandas as pd
 import pyarrow as pa
 
 from crmlib.engine import Engine, Step
+from crmlib.errors import InputError
 from crmlib.identity.usable import use_email, use_national_id, use_phone
 
+#: Fewer unusable entries of a list may be slips; so many of one kind, and none usable, are of another kind.
+LEAST_ENTRIES = 5
 #: A key that is a SHA-256 digest in hexadecimal digits.
 DIGEST = "^[0-9a-fA-F]{64}$"
 
@@ -107,6 +110,11 @@ def find_listed_customers(engine: Engine, country: str) -> str:
         e-mail, phone, national id or loyalty card, of today or earlier, plain or as SHA-256 of its one form
         (e-mail in lower case; phone in E.164, or without its plus or prefix); or the id of a record in the list's own
         source, or ``source:id``. A record that says employee counts as a list.
+
+    Raises
+    ------
+    InputError
+        If none of a list's keys can be of the kind it says: whoever is on it would be contacted.
     """
     engine.map_distinct(
         "usable_keys",
@@ -115,6 +123,7 @@ def find_listed_customers(engine: Engine, country: str) -> str:
         {"used_key": pa.string()},
     )
     engine.run(LISTED_KEYS, digest=DIGEST)
+    _check_kind(engine)
     engine.run(KNOWN_KEYS, prefix=_phone_prefix(country))
     engine.run(KNOWN_RECORDS)
     return engine.run(LISTED_CUSTOMERS)
@@ -151,6 +160,22 @@ def summarise_lists(engine: Engine, owners: Mapping[str, str | None]) -> pd.Data
         """
     )
     return lists.assign(owner=lists["owner"].fillna(lists["source"].map(dict(owners))))
+
+
+def _check_kind(engine: Engine) -> None:
+    wrong = engine.rows(
+        f"""
+        SELECT source, list, key_kind, count(*) AS entries FROM listed_keys
+        GROUP BY ALL HAVING count(key) = 0 AND count(*) >= {LEAST_ENTRIES}
+        ORDER BY ALL
+        """
+    )
+    if wrong:
+        first = wrong[0]
+        raise InputError(
+            f"The list {first['list']} of {first['source']}: none of its {first['entries']:,} keys can be of the kind "
+            f"'{first['key_kind']}', so nobody on it would be known. Mend key_kind, or the column taken for key."
+        )
 
 
 def _use_key(key_kind: str, key: str, country: str) -> tuple[str | None]:

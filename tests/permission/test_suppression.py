@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from crmlib.errors import InputError
 from crmlib.identity.usable import normalise_customer_records
 from crmlib.permission import suppression
 from crmlib.permission.suppression import find_listed_customers, summarise_lists
@@ -121,3 +122,17 @@ def test_a_list_that_names_no_owner_is_its_sources_owners(engine):
     find(engine, {"key_kind": "email", "key": "ana@correo.example", "owner": None})
     assert summarise_lists(engine, {"lists": "Data protection"})["owner"].tolist() == ["Data protection"]
     assert summarise_lists(engine, {})["owner"].isna().all()
+
+
+def test_a_list_whose_keys_are_of_another_kind_is_refused(engine):
+    phones = [{"key_kind": "email", "key": f"60011223{number}"} for number in range(6)]
+    told = "The list robinson of lists: none of its 6 keys can be of the kind 'email'"
+    with pytest.raises(InputError, match=told) as caught:
+        find(engine, *phones)
+    assert "6001" not in str(caught.value)
+
+
+def test_a_few_slips_in_a_list_stop_nothing(engine):
+    slips = [{"key_kind": "email", "key": f"60011223{number}"} for number in range(6)]
+    assert find(engine, *slips, {"key_kind": "email", "key": "luis@correo.example"}) == [("c2", "robinson")]
+    assert find(engine, *slips[:2]) == []
