@@ -286,6 +286,25 @@ def test_the_files_to_send_hold_whom_the_decisions_name_and_are_closed_to_others
     assert all(path.stat().st_mode & 0o077 == 0 for path in exports.iterdir())
 
 
+def test_the_audit_finds_what_was_planted(whole_run):
+    share, planted = evaluation_of(whole_run.folder)["defects_found"]
+    assert planted > 20
+    assert share >= 0.99
+
+
+@pytest.mark.full
+def test_the_audit_names_nothing_that_was_not_planted(root, tmp_path):
+    write_retailer(tmp_path / "demo", people=1_000, seed=11)
+    params = copy_project(root, tmp_path)
+    done = crm(root, "run", str(params), "--runs-dir", str(tmp_path / "runs"), "--run-id", "a", "--until", "02")
+    assert done.returncode == 0, done.stdout + done.stderr
+    judged = evaluation_of(RunFolder(tmp_path / "runs" / "a"))
+    assert judged["defects_found"][0] >= 0.99
+    wrongly, named = judged["defects_named_wrongly"]
+    assert named > 50
+    assert wrongly == 0
+
+
 @pytest.mark.full
 def test_intervals_of_campaigns_cover_their_true_effects_pooled_over_seeds(root, tmp_path):
     covered = measured = 0.0
