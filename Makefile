@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FULL ?=
 SIZE ?=
+BENCH ?=
+ARGS ?=
 DEMO ?= demo
 
 .PHONY: help demo lab test check format bench lock clean
@@ -16,7 +18,8 @@ help:
 	@echo "make lab          open the notebooks in JupyterLab"
 	@echo "make test         set up, then run the tests     (FULL=1: the slow and optional ones too)"
 	@echo "make check        format, lint and types"
-	@echo "make bench        benchmarks                     (SIZE=100000: people in the demo retailer)"
+	@echo "make bench        time and memory of every room  (SIZE=100000: people in the demo retailer)"
+	@echo "                  BENCH=NAME: another one of tests/benchmarks, with ARGS=\"…\""
 	@echo "make lock         resolve the locks anew from pyproject.toml (needs uv)"
 
 $(BIN)/python:
@@ -60,8 +63,8 @@ format: $(VENV)/.dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev
-	@$(BIN)/python -m tests.benchmarks $(if $(SIZE),--people $(SIZE))
+bench: $(if $(BENCH),$(VENV)/.full,$(VENV)/.dev)
+	@$(BIN)/python -m tests.benchmarks$(addprefix .,$(BENCH)) $(if $(SIZE),--people $(SIZE)) $(ARGS)
 
 COMPILE := uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
   --python-version 3.11 --custom-compile-command "make lock" pyproject.toml
