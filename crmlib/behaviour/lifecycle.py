@@ -125,7 +125,7 @@ def cross_stages(
     Returns
     -------
     DataFrame
-        Exact counts; index the stage `MONTH_DAYS` ago (prospect: had not bought), columns the stage today.
+        Exact counts, the stages in words; index that of `MONTH_DAYS` ago (prospect: had not bought), columns today's.
     """
     then_on = as_of_date - timedelta(days=MONTH_DAYS)
     then = summarise_calibration_and_holdout(engine, then_on, as_of_date)
@@ -136,7 +136,12 @@ def cross_stages(
     earlier = bought["customer_id"].map(before).fillna("prospect")
     crossed = pd.crosstab(earlier, bought["stage"])
     order = [name for name in STAGES if name in crossed.index], [name for name in STAGES if name in crossed.columns]
-    return crossed.reindex(index=order[0], columns=order[1]).rename_axis(index="a month ago", columns="today")
+    named = crossed.reindex(index=order[0], columns=order[1]).rename(index=_in_words, columns=_in_words)
+    return named.rename_axis(index="a month ago", columns="today")
+
+
+def _in_words(stage: str) -> str:
+    return stage.replace("_", " ")
 
 
 class _Judge:

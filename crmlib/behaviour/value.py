@@ -190,16 +190,17 @@ def predict_value(
         return Value(value, pd.DataFrame(columns=["months", "sales", "low", "high"]))
     amount = spend.expected_amount(summary)
     ends = np.array(QUARTERS_END)
-    by_quarter = np.column_stack([model.model.expected_purchases(summary, days) for days in ends])
+    modelled = np.column_stack([model.model.expected_purchases(summary, days) for days in ends])
     calibrated = told[f"expected_purchases_{longest}d"].to_numpy(float)
-    by_quarter = np.maximum(by_quarter, np.where(ends >= longest, calibrated[:, None], 0.0))
+    by_quarter = np.maximum(modelled, np.where(ends >= longest, calibrated[:, None], 0.0))
     middles = (ends + np.array([0, *ends[:-1]])) / 2 / 365
     worth = np.diff(by_quarter, axis=1, prepend=0.0) * (1 + discount_rate) ** -middles
     value["expected_value"] = amount
     equity = []
     for months, quarters in MONTHS.items():
-        discounted, purchases = worth[:, :quarters].sum(axis=1), by_quarter[:, quarters - 1]
-        share = np.divide(discounted, purchases, out=np.ones_like(discounted), where=purchases > 0)
+        # the draws are the model's: they are set to the mean that is told, which the chosen counts may have raised
+        discounted, drawn = worth[:, :quarters].sum(axis=1), modelled[:, quarters - 1]
+        share = np.divide(discounted, drawn, out=np.ones_like(discounted), where=drawn > 0)
         low, high, together = _interval(summary, model.model, spend, int(ends[quarters - 1]), share, seed)
         clv = f"clv_{months}m"
         value[clv] = amount * discounted

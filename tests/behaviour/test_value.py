@@ -91,6 +91,16 @@ def test_longer_is_worth_more_and_all_together_less_uncertain(summary: pd.DataFr
     assert equity.loc[12, "high"] - equity.loc[12, "low"] < ends["clv_12m_high"] - ends["clv_12m_low"]
 
 
+def test_where_the_chosen_counts_are_higher_the_interval_lies_about_them(
+    summary: pd.DataFrame, model: CalibratedModel
+) -> None:
+    spend = train_spend(summary, seed=1)
+    raised = forecast(summary, model)
+    raised["expected_purchases_91d"] = 2 * model.model.expected_purchases(summary, 91)
+    equity = predict_value(summary, model, raised, spend, discount_rate=0.1, seed=1).equity.set_index("months")
+    assert equity.loc[3, "low"] < equity.loc[3, "sales"] < equity.loc[3, "high"]
+
+
 def test_where_amounts_go_with_frequency_that_is_taken_off_and_put_back() -> None:
     random = np.random.default_rng(8)
     frequency = random.integers(1, 30, 4_000)
