@@ -181,7 +181,12 @@ def test_the_corpus_is_large_and_says_no_thing_twice():
     assert len({(path, repr(value)) for path, value, _ in MUTATIONS}) == len(MUTATIONS)
 
 
-@pytest.mark.parametrize(("path", "value", "key"), MUTATIONS, ids=lambda given: "gone" if given is GONE else repr(given)[:60])
+def name_part(given: Any) -> str:
+    """The same in every process that collects the tests."""
+    return "gone" if given is GONE else repr(given)[:60]
+
+
+@pytest.mark.parametrize(("path", "value", "key"), MUTATIONS, ids=name_part)
 def test_a_malformed_plan_is_refused_with_its_key_and_line(tmp_path, example, path, value, key):
     file = write_plan(tmp_path, mutate(example, path, value))
     with pytest.raises(ParamsError) as caught:
