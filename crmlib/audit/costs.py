@@ -19,8 +19,8 @@ GRANTED = Step(
     f"""
     WITH bits AS (
       SELECT record_source AS source, source_record_id, happened_at, decision = 'granted' AS granted,
-        1 << (list_position({list(CHANNELS)}, channel) * {len(PURPOSES)}
-          + list_position({list(PURPOSES)}, purpose) - {len(PURPOSES) + 1}) AS bit
+        1 << (array_position({list(CHANNELS)}, channel) * {len(PURPOSES)}
+          + array_position({list(PURPOSES)}, purpose) - {len(PURPOSES) + 1}) AS bit
       FROM consent_events
     ),
     latest AS (

@@ -60,20 +60,6 @@ MODEL_PAIRS = Step(
     """,
 )
 
-RULED_PAIRS = Step(
-    "ruled_pairs",
-    """
-    SELECT p.* REPLACE (
-               CASE h.decision WHEN 'same' THEN 1.0 WHEN 'different' THEN 0.0 ELSE p.match_probability END
-                   AS match_probability,
-               CASE WHEN h.decision IS NULL THEN p.contradicted ELSE h.decision = 'different' END AS contradicted,
-               CASE WHEN h.decision IS NULL THEN p.decided_by ELSE 'reviewer' END AS decided_by
-           )
-    FROM decided_pairs p
-    LEFT JOIN held_pairs h ON h.record_no_l = p.record_no_l AND h.record_no_r = p.record_no_r
-    """,
-)
-
 
 def hold_rulings(engine: Engine, rulings: Rulings) -> pd.DataFrame:
     """Let the pairs that people ruled on be as they ruled.
@@ -116,7 +102,7 @@ def hold_rulings(engine: Engine, rulings: Rulings) -> pd.DataFrame:
     engine.run(MODEL_PAIRS)
     held = sum(ruling.decision != "unsure" for ruling in kept)
     if held:
-        engine.run(RULED_PAIRS)
+        engine.run(_rule_pairs(list(engine.columns("decided_pairs"))))
         _add_unseen(engine)
         engine.run(Step("decided_pairs", "FROM ruled_pairs"))
     counted = [
@@ -128,6 +114,22 @@ def hold_rulings(engine: Engine, rulings: Rulings) -> pd.DataFrame:
         ("on which reviewers contradict each other; the later counts", count_contradictions(rulings.pairs)),
     ]
     return pd.DataFrame(counted, columns=["state", "pairs"])
+
+
+def _rule_pairs(columns: list[str]) -> Step:
+    """What people ruled, in the place of what the model made of a pair; the other columns as they are."""
+    ruled = {
+        "match_probability": "CASE h.decision WHEN 'same' THEN 1.0 WHEN 'different' THEN 0.0 "
+        "ELSE p.match_probability END",
+        "contradicted": "CASE WHEN h.decision IS NULL THEN p.contradicted ELSE h.decision = 'different' END",
+        "decided_by": "CASE WHEN h.decision IS NULL THEN p.decided_by ELSE 'reviewer' END",
+    }
+    selected = ", ".join(f"{ruled.get(name, f'p.{quote(name)}')} AS {quote(name)}" for name in columns)
+    return Step(
+        "ruled_pairs",
+        f"SELECT {selected} FROM decided_pairs p "
+        "LEFT JOIN held_pairs h ON h.record_no_l = p.record_no_l AND h.record_no_r = p.record_no_r",
+    )
 
 
 def hash_records(engine: Engine, named: str) -> str:
