@@ -231,6 +231,14 @@ def _read_again(engine: Engine, delivery: Delivery) -> None:
         drop_read(engine, read)
 
 
+# Of files that are known the quarantine holds the rows already.
+NOT_IN_QUARANTINE = """
+        ANTI JOIN quarantine
+          ON quarantine.source = earlier.source AND quarantine.entity = earlier.entity
+          AND quarantine.delivery = earlier.delivery
+"""
+
+
 def make_rejected_rows(engine: Engine, base: str | None) -> str:
     """Make ``rejected_rows``: those of this intake, and the base's of files that were not delivered again.
 
@@ -247,7 +255,7 @@ def make_rejected_rows(engine: Engine, base: str | None) -> str:
         SELECT source, entity, delivery, row, field, rule, CASE rule {sentences} END AS reason
         FROM quarantine
         QUALIFY row_number() OVER (PARTITION BY source, entity, delivery, row ORDER BY field, rule) = 1
-        {_carry(base)}
+        {_carry(base)}{NOT_IN_QUARANTINE if base is not None else ""}
         """
     )
     return "rejected_rows_made"

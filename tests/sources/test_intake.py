@@ -110,6 +110,16 @@ def test_the_same_delivery_twice_changes_nothing(deliveries):
     assert deliveries.rows("source_records") == before
 
 
+def test_what_was_rejected_of_a_file_that_is_known_is_told_once(deliveries):
+    deliveries.write("customers_20261001.csv", "id,name\n1,Ana\n,Eva\n")
+    deliveries.write("customers_20261002.csv", "id,name\n2,Luz\n")
+    sources = {"erp": {"customers": CUSTOMERS | {"path": "customers_*.csv"}}}
+    for as_of in ("2026-10-02", "2026-10-02", "2026-10-09"):
+        deliveries.take_in(sources, as_of=as_of)
+        told = deliveries.rows("rejected_rows")
+        assert [(row["delivery"], row["row"]) for row in told] == [("customers_20261001.csv", 2)]
+
+
 def test_an_increment_adds_and_the_rest_stays(deliveries):
     sources = {"erp": {"customers": CUSTOMERS}}
     deliveries.write("customers.csv", "id,name\n1,Ana\n2,Eva\n")
