@@ -15,7 +15,7 @@ from tests.audit.conftest import record
 PACKAGE = Path(crmlib.__file__).parent
 ROOMS = ("identity", "permission", "behaviour", "audience", "campaign", "activation")
 #: They carry every field to the golden record.
-CARRYING = ("identity/usable.py", "identity/golden.py")
+CARRYING = tuple(f"identity/{name}.py" for name in ("usable", "golden", "survivorship", "consolidation"))
 
 
 @pytest.mark.parametrize("field", READ_BY)
