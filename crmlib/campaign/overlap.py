@@ -90,7 +90,8 @@ def estimate_joint_lift(cells: pd.DataFrame, confidence: float = 0.95) -> Lift |
     Returns
     -------
     Lift or None
-        None where its assignment goes along with the others' so that no lift can be told apart.
+        None where its assignment goes along with the others' so that no lift can be told apart, or where there are no
+        more people than unknowns.
 
     References
     ----------
@@ -107,8 +108,11 @@ def estimate_joint_lift(cells: pd.DataFrame, confidence: float = 0.95) -> Lift |
     fitted = design @ slopes
     residuals = np.maximum(squares - 2 * fitted * after + n * fitted**2, 0.0)
     freedom = n.sum() - np.linalg.matrix_rank(information)
+    if freedom < 1:
+        return None
     covariance = inverse @ (design.T @ (design * residuals[:, None])) @ inverse * n.sum() / freedom
-    error = math.sqrt(covariance[0, 0])
+    # a variance of zero may come out a rounding below it
+    error = math.sqrt(max(covariance[0, 0], 0.0))
     reach = float(stats.norm.ppf((1 + confidence) / 2)) * error
     return Lift(float(slopes[0]), float(slopes[0]) - reach, float(slopes[0]) + reach, error)
 
