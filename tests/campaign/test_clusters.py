@@ -197,10 +197,10 @@ def test_what_cannot_be_told_apart_has_no_joint_lift():
 def test_no_more_people_than_unknowns_have_no_joint_lift():
     frame = pd.DataFrame(
         {
-            "treated": [True, False, True, False],
-            "others": ["b\ttreatment", "b\tcontrol", "", ""],
-            "after": [3.0, 1.0, 2.0, 0.0],
-            "before": [1.0, 0.0, 0.0, 2.0],
+            "treated": [True, False, True],
+            "others": ["b\ttreatment", "b\tcontrol", ""],
+            "after": [3.0, 1.0, 2.0],
+            "before": [1.0, 0.0, 0.0],
         }
     )
     assert estimate_joint_lift(cells_of(frame)) is None

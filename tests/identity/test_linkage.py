@@ -44,8 +44,13 @@ def test_a_weight_is_the_prior_plus_the_levels_weights(linked):
     engine, model, _ = linked
     weights = model.weights.set_index(["comparison", "level"])["match_weight"]
     pairs = engine.frame("FROM scored_pairs")
-    adjusted = {"given_name", "surname_1", "surname_2"}
-    plain = pairs[np.logical_and.reduce([pairs[f"gamma_{name}"] != weights[name].index.max() for name in adjusted])]
+    adjusted = [
+        pairs[f"gamma_{comparison.name}"] == len(comparison.levels) - 1 - place
+        for comparison in model.comparisons
+        for place, level in enumerate(comparison.levels)
+        if level.term_frequency
+    ]
+    plain = pairs[~np.logical_or.reduce(adjusted)].sort_values(["record_no_l", "record_no_r"])
     assert len(plain) > 20
     prior = np.log2(model.prior / (1 - model.prior))
     for pair in plain.head(200).to_dict("records"):
