@@ -64,7 +64,8 @@ def run(
 @app.command()
 def check(params: ParamsFile, overrides: Overrides = None) -> None:
     """Check params, sources, contact plans and governance file, running nothing; tells every problem at once."""
-    from crmlib.pipeline import check_inputs, list_notebooks, resolve_params
+    from crmlib.execution import list_notebooks
+    from crmlib.preflight import check_inputs, resolve_params
 
     settings = resolve_params(params, _read_overrides(overrides))
     check_inputs(settings, params, list_notebooks())

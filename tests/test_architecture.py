@@ -18,6 +18,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 BASE = ("errors", "documents", "approvals", "origins", "params", "tables", "engine", "fields")
 #: Each may use those before it, and the base.
 STAGES = ("sources", "audit", "identity", "permission", "behaviour", "audience", "campaign", "activation")
+#: What makes, executes and shows a run.
+RUNS = ("runs", "room", "pages", "execution", "preflight", "pipeline")
 MAY_USE: dict[str, tuple[str, ...]] = {
     "errors": (),
     "documents": ("errors",),
@@ -37,15 +39,17 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     # a person's requests, in every kept run
     "rights": (*BASE, "sources", "identity", "permission", "runs"),
     "pages": (*BASE, "governance", "runs", "report"),
-    "pipeline": (*BASE, "governance", *STAGES, "runs", "room", "pages", "__init__"),
-    "cli": (*BASE, *STAGES, "runs", "room", "pages", "pipeline", "rights", "demo", "__init__"),
+    "execution": (*BASE, "runs", "room", "__init__"),
+    "preflight": (*BASE, "governance", *STAGES, "runs", "execution"),
+    "pipeline": (*BASE, "governance", "runs", "pages", "execution", "preflight", "__init__"),
+    "cli": (*BASE, *STAGES, *RUNS, "rights", "demo", "__init__"),
     "__init__": ("room",),
     "__main__": ("cli",),
 }
 SOLE_IMPORTERS = {
     "splink": ("identity/linkage.py",),
     "lifetimes": ("behaviour/btyd.py",),
-    "papermill": ("pipeline.py",),
+    "papermill": ("execution.py",),
     "ipywidgets": ("report/widgets.py",),
 }
 #: Packages that take long to load, and the rooms whose modules need them when they are imported.

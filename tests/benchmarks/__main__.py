@@ -20,7 +20,8 @@ import nbformat
 import papermill
 
 from crmlib.demo.retailer import write_retailer
-from crmlib.pipeline import list_notebooks, run_pipeline
+from crmlib.execution import list_notebooks
+from crmlib.pipeline import run_pipeline
 
 ROOT = Path(__file__).parent.parent.parent
 
