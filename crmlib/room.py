@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 
 from crmlib.approvals import Breach, approvals_file, find_approvals
-from crmlib.engine import Engine, literal, quote
-from crmlib.errors import ConflictError, ContractError, EngineError, GateError, InputError, NothingToDo
+from crmlib.engine import Engine, quote
+from crmlib.errors import ConflictError, ContractError, GateError, InputError, NothingToDo
 from crmlib.params import Params, end_of_day
 from crmlib.runs import RunFolder, RunStore, hash_file, sync_folder
-from crmlib.tables import CONTRACTS, Column, Contract, find_contract
+from crmlib.table_files import as_today, check_rows, conform, scan, stands, table_path, visible_rows, write_rows
+from crmlib.tables import CONTRACTS, Contract, find_contract
 
 T = TypeVar("T")
 
@@ -103,17 +104,17 @@ class Room:
     def base_table(self, name: str) -> str | None:
         """A view of a table as the base run left it, whole, in today's columns; None if there is none."""
         contract = find_contract(name)
-        if self.base is None or not _stands(path := table_path(self.base, contract, None)):
+        if self.base is None or not stands(path := table_path(self.base, contract, None)):
             return None
-        given = self.engine.arrow(f"SELECT * FROM {_scan(path)} LIMIT 0").column_names
-        return self.engine.view(f"base_{name}", f"SELECT {_as_today(contract, given)} FROM {_scan(path)}")
+        given = self.engine.arrow(f"SELECT * FROM {scan(path)} LIMIT 0").column_names
+        return self.engine.view(f"base_{name}", f"SELECT {as_today(contract, given)} FROM {scan(path)}")
 
     def stored(self, name: str) -> str | None:
         """A view of all that is stored of a table, later rows and all versions: for the audit of what was delivered."""
         contract = find_contract(name)
-        if not _stands(path := table_path(self.folder, contract, None)):
+        if not stands(path := table_path(self.folder, contract, None)):
             return None
-        return self.engine.view(f"stored_{name}", f"FROM {_scan(path)}")
+        return self.engine.view(f"stored_{name}", f"FROM {scan(path)}")
 
     @property
     def superseded(self) -> dict[str, int]:
@@ -149,8 +150,8 @@ class Room:
                 os.link(table_path(carried, contract, None), beside)
                 facts = dict(carried.manifest()["tables"][name])
             else:
-                _copy(self.engine, contract, _conform(contract, source, given, self.notebook), beside)
-                facts = _check_rows(self.engine, contract, beside)
+                write_rows(self.engine, contract, conform(contract, source, given, self.notebook), beside)
+                facts = check_rows(self.engine, contract, beside)
             if self.folder.manifest()["writer"] != self._writer:
                 raise ConflictError(
                     f"The run {self.folder.run_id} was taken over by --resume; this notebook writes no more."
@@ -169,7 +170,7 @@ class Room:
         if self.base is None or source != f"base_{contract.name}" or contract.shared:
             return None
         path = table_path(self.base, contract, None)
-        held = self.engine.arrow(f"SELECT * FROM {_scan(path)} LIMIT 0").column_names
+        held = self.engine.arrow(f"SELECT * FROM {scan(path)} LIMIT 0").column_names
         same = held == [column.name for column in contract.columns]
         return self.base if same and contract.name in self.base.manifest()["tables"] else None
 
@@ -191,11 +192,11 @@ class Room:
         path = self.base.private / f"{name}.parquet" if self.base is not None else None
         if path is None or not path.exists():
             return None
-        return self.engine.view(f"base_private_{name}", f"FROM {_scan(path)}")
+        return self.engine.view(f"base_private_{name}", f"FROM {scan(path)}")
 
     def private(self, name: str) -> str:
         """A view of a table that a room of this run kept under ``private/``."""
-        return self.engine.view(f"private_{name}", f"FROM {_scan(self.folder.private / f'{name}.parquet')}")
+        return self.engine.view(f"private_{name}", f"FROM {scan(self.folder.private / f'{name}.parquet')}")
 
     def private_folder(self, name: str) -> Path:
         """A folder under ``private/`` for personal data that is needed for a while, made when it is not there."""
@@ -282,14 +283,14 @@ class Room:
 
     def _show(self, contract: Contract) -> None:
         path = table_path(self.folder, contract, None)
-        if not _stands(path):
+        if not stands(path):
             empty = ", ".join(
                 f"CAST(NULL AS {c.sql_type}) AS {quote(c.name)}" for c in contract.columns if "<" not in c.name
             )
             self.engine.view(contract.name, f"SELECT {empty} WHERE false")
             return
         facts = self.folder.manifest()["tables"].get(contract.name, {})
-        self.engine.view(contract.name, _visible(contract, path, self.as_of_date, self.cutoff, facts))
+        self.engine.view(contract.name, visible_rows(contract, path, self.as_of_date, self.cutoff, facts))
 
 
 def open_run(run_dir: str, notebook: str) -> Room:
@@ -323,17 +324,6 @@ def open_run(run_dir: str, notebook: str) -> Room:
     return draft
 
 
-def table_path(folder: RunFolder, contract: Contract, notebook: str | None) -> Path:
-    """Where a table lies: one file, or for a table of several rooms a folder with a file for each."""
-    if not contract.shared:
-        return folder.tables / f"{contract.name}.parquet"
-    return folder.tables / contract.name / f"{notebook}.parquet" if notebook else folder.tables / contract.name
-
-
-def _stands(path: Path) -> bool:
-    return any(path.glob("*.parquet")) if path.is_dir() else path.exists()
-
-
 def _find_runs() -> RunStore:
     if "CRM_RUNS_DIR" in os.environ:
         return RunStore(Path(os.environ["CRM_RUNS_DIR"]))
@@ -345,116 +335,3 @@ def _find_runs() -> RunStore:
         "No published run was found in a folder 'runs' here or above; run the workbench first (make demo), "
         "or give the notebook a run_dir."
     )
-
-
-def _scan(path: Path) -> str:
-    files = path / "*.parquet" if path.is_dir() else path
-    return f"read_parquet({literal(str(files))}, hive_partitioning = false)"
-
-
-def _visible(contract: Contract, path: Path, as_of: date, cutoff: datetime, facts: dict[str, Any]) -> str:
-    """What was known at the end of the as-of date: of each key the version in force, unless it happens later."""
-    moment = f"TIMESTAMPTZ '{cutoff.isoformat()}'"
-    rows = _scan(path)
-    if contract.versioned:
-        rows = f"{rows} WHERE updated_at < {moment}"
-        if facts.get("superseded", 1):
-            keys = ", ".join(quote(name) for name in contract.key if name != "updated_at")
-            rows += f" QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY updated_at DESC) = 1"
-    happened = []
-    # a record that its source holds no more still has its withdrawn consents
-    if contract.column("deleted") is not None and contract.name != "source_records":
-        happened.append("NOT coalesce(deleted, false)")
-    for name in contract.happens:
-        column = contract.column(name)
-        assert column is not None
-        limit = f"<= DATE '{as_of}'" if column.kind == "date" else f"< {moment}"
-        happened.append(f"({quote(name)} IS NULL OR {quote(name)} {limit})")
-    where = f" WHERE {' AND '.join(happened)}" if happened else ""
-    return f"SELECT * FROM (SELECT * FROM {rows}){where}"
-
-
-def _conform(contract: Contract, source: str, given: dict[str, str], notebook: str) -> str:
-    """The query that gives a contract's columns, in its order and types, sorted by its key."""
-    selected = []
-    known = set()
-    for column in contract.columns:
-        names = [name for name in given if column.matches(name)]
-        known.update(names)
-        selected += [f"{_cast(column, name, given[name])} AS {quote(name)}" for name in names]
-        if column.name == "room" and not names:
-            selected.append(f"{literal(notebook)} AS room")
-        elif not names and "<" not in column.name:
-            if not column.null:
-                raise ContractError(f"Table '{contract.name}' must have the column '{column.name}'.")
-            selected.append(f"CAST(NULL AS {column.sql_type}) AS {quote(column.name)}")
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise ContractError(f"Table '{contract.name}' has no column {', '.join(unknown)} in its contract.")
-    keys = ", ".join(quote(name) for name in contract.key)
-    return f"SELECT {', '.join(selected)} FROM {quote(source)} ORDER BY {keys}"
-
-
-def _cast(column: Column, name: str, given: str) -> str:
-    value = quote(name)
-    if given in ("DOUBLE", "FLOAT"):
-        value = f"CASE WHEN NOT isnan({value}) THEN {value} END"
-    return f"CAST({value} AS {column.sql_type})"
-
-
-def _as_today(contract: Contract, given: list[str]) -> str:
-    """A contract's columns of a table written before it changed: what was not known then is empty."""
-    columns = []
-    for column in contract.columns:
-        names = [quote(name) for name in given if column.matches(name)]
-        if not names and "<" not in column.name:
-            names = [f"CAST(NULL AS {column.sql_type}) AS {quote(column.name)}"]
-        columns += names
-    return ", ".join(columns)
-
-
-def _copy(engine: Engine, contract: Contract, query: str, path: Path) -> None:
-    """Write a query's rows to a file, wholly on the disk when this returns."""
-    try:
-        engine.copy(query, path)
-    except EngineError as error:
-        raise ContractError(
-            f"Table '{contract.name}' would break its contract: a value cannot be read as its column's type."
-        ) from error
-    path.chmod(0o600)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _check_rows(engine: Engine, contract: Contract, path: Path) -> dict[str, Any]:
-    """Check a written file; give its rows and, for a table of versions, how many are superseded."""
-    scan = _scan(path)
-    breaches = []
-    for name in engine.arrow(f"SELECT * FROM {scan} LIMIT 0").column_names:
-        column = contract.column(name)
-        assert column is not None
-        field = quote(name)
-        if not column.null:
-            breaches.append((f"'{name}' is empty", f"{field} IS NULL"))
-        if column.values:
-            allowed = ", ".join(literal(value) for value in column.values)
-            breaches.append((f"'{name}' is none of {'/'.join(column.values)}", f"{field} NOT IN ({allowed})"))
-        if column.kind == "float":
-            breaches.append((f"'{name}' is infinite", f"isinf({field})"))
-    counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS b{i}" for i, (_, condition) in enumerate(breaches))
-    found = engine.row(f"SELECT count(*) AS rows, {counts} FROM {scan}")
-    told = [f"{sentence} in {found[f'b{i}']:,} rows" for i, (sentence, _) in enumerate(breaches) if found[f"b{i}"]]
-    keys = _count_keys(engine, scan, contract.key)
-    if keys != found["rows"]:
-        told.append(f"the key ({', '.join(contract.key)}) is not unique in {found['rows'] - keys:,} rows")
-    if told:
-        raise ContractError(f"Table '{contract.name}' would break its contract: {'; '.join(told)}.")
-    facts = {"rows": found["rows"]}
-    if contract.versioned:
-        facts["superseded"] = found["rows"] - _count_keys(engine, scan, contract.key[:-1])
-    return facts
-
-
-def _count_keys(engine: Engine, scan: str, key: tuple[str, ...]) -> int:
-    columns = ", ".join(quote(name) for name in key)
-    return int(engine.row(f"SELECT count(*) AS n FROM (SELECT DISTINCT {columns} FROM {scan})")["n"])

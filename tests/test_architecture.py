@@ -35,7 +35,8 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "report": ("errors", "tables", "engine"),
     "demo": BASE,
     # a run in a notebook's hands
-    "room": (*BASE, "runs"),
+    "table_files": (*BASE, "runs"),
+    "room": (*BASE, "runs", "table_files"),
     # a person's requests, in every kept run
     "rights": (*BASE, "sources", "identity", "permission", "runs"),
     "pages": (*BASE, "governance", "runs", "report"),
