@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmlib.errors import InputError
-from crmlib.params import ENTITIES, _known_fields
+from crmlib.params import ENTITIES, known_fields
 from crmlib.tables import CONTRACTS
 
 CUSTOMERS = {"path": "customers.csv", "fields": {"source_record_id": "id", "full_name": "name"}}
@@ -568,7 +568,7 @@ def test_the_ledger_balances_for_every_entity(entity, tmp_path_factory, data):
     """Every row is accepted, unchanged or rejected; delivered once more none is accepted, and the same are rejected."""
     from tests.sources.conftest import Deliveries
 
-    columns = [column for column in CONTRACTS[ENTITIES[entity]].columns if column.name in _known_fields(entity)]
+    columns = [column for column in CONTRACTS[ENTITIES[entity]].columns if column.name in known_fields(entity)]
     names = [column.name for column in columns if column.name != "updated_at"]
     good = {"money": "1.5", "float": "1.5", "int": "1", "bool": "yes", "date": "2026-01-01", "time": "2026-01-01"}
     sound = [(column.values or (good.get(column.kind, "good"),))[0] for column in columns if column.name in names]

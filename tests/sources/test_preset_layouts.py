@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from crmlib.errors import InputError
-from crmlib.params import EntitySource, _needed_fields
+from crmlib.params import EntitySource, needed_fields
 from crmlib.sources.mapping import columns_of
 from crmlib.sources.presets import find_generation, list_presets, read_preset
 from tests.sources.preset_fixtures import FILES, FOLDER, PRESTASHOP, PUSHED, make_fixtures
@@ -101,7 +101,7 @@ def test_what_a_row_cannot_do_without_identifies_the_layout(name):
     preset = read_preset(name, "x")
     for generation in preset.generations:
         fields = {**preset.fields, **generation.fields}
-        for field in _needed_fields(preset.entity):
+        for field in needed_fields(preset.entity):
             assert fields[field].value is not None or set(columns_of(fields[field])) & set(generation.headings), field
 
 

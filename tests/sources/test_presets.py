@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crmlib.errors import InputError
-from crmlib.params import ENTITIES, EntitySource, _known_fields
+from crmlib.params import ENTITIES, EntitySource, known_fields
 from crmlib.sources.mapping import columns_of
 from crmlib.sources.presets import apply_preset, list_presets, read_preset
 
@@ -28,7 +28,7 @@ def test_a_preset_is_whole(name):
     assert preset.entity in ENTITIES
     for generation in preset.generations:
         assert len(set(generation.headings)) == len(generation.headings)
-        known = _known_fields(preset.entity)
+        known = known_fields(preset.entity)
         assert all(field in known or field.startswith("consent.") for field in {**preset.fields, **generation.fields})
         delivery = EntitySource(path="x", preset=name)
         fields = {**preset.fields, **generation.fields}

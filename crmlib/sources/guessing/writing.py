@@ -14,7 +14,7 @@ import yaml
 
 from crmlib.engine import Engine
 from crmlib.errors import InputError
-from crmlib.params import _needed_fields
+from crmlib.params import needed_fields
 from crmlib.sources.guessing.files import Guessed, guess_file
 from crmlib.sources.guessing.guesses import Guess
 from crmlib.sources.guessing.headings import split_heading
@@ -189,7 +189,7 @@ def _describe_field(guess: Guess) -> str:
 def _list_lacking(one: Guessed) -> list[str]:
     if one.preset is not None or not one.entity:
         return []
-    return [name for name in _needed_fields(one.entity) if name not in one.guesses]
+    return [name for name in needed_fields(one.entity) if name not in one.guesses]
 
 
 def _comment(line: str, comment: str) -> str:

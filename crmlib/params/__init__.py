@@ -1,0 +1,35 @@
+"""Typed settings: a run's YAML file, checked whole before anything runs."""
+
+from crmlib.params.loading import Params as Params
+from crmlib.params.loading import dump_params as dump_params
+from crmlib.params.loading import end_of_day as end_of_day
+from crmlib.params.loading import hash_params as hash_params
+from crmlib.params.loading import load_params as load_params
+from crmlib.params.loading import local_today as local_today
+from crmlib.params.loading import parse_override as parse_override
+from crmlib.params.loading import resolve_as_of as resolve_as_of
+from crmlib.params.loading import resolve_path as resolve_path
+from crmlib.params.sections import AuditSettings as AuditSettings
+from crmlib.params.sections import CampaignSettings as CampaignSettings
+from crmlib.params.sections import GoldenSettings as GoldenSettings
+from crmlib.params.sections import IdentityCosts as IdentityCosts
+from crmlib.params.sections import IdentitySettings as IdentitySettings
+from crmlib.params.sections import LegitimateInterest as LegitimateInterest
+from crmlib.params.sections import PermissionSettings as PermissionSettings
+from crmlib.params.sections import PrivacySettings as PrivacySettings
+from crmlib.params.sections import RetentionRule as RetentionRule
+from crmlib.params.sections import StageSettings as StageSettings
+from crmlib.params.sources import Dialect as Dialect
+from crmlib.params.sources import EntitySource as EntitySource
+from crmlib.params.sources import Expected as Expected
+from crmlib.params.sources import FieldFrom as FieldFrom
+from crmlib.params.sources import FieldMap as FieldMap
+from crmlib.params.sources import TruthSource as TruthSource
+from crmlib.params.sources import known_fields as known_fields
+from crmlib.params.sources import needed_fields as needed_fields
+from crmlib.params.vocabulary import CHANNELS as CHANNELS
+from crmlib.params.vocabulary import ENTITIES as ENTITIES
+from crmlib.params.vocabulary import MADE_FIELDS as MADE_FIELDS
+from crmlib.params.vocabulary import PURPOSES as PURPOSES
+from crmlib.params.vocabulary import TICKET_FIELDS as TICKET_FIELDS
+from crmlib.params.vocabulary import TimeZone as TimeZone
