@@ -79,7 +79,8 @@ class MemoryWatch:
         self._thread.join()
 
     def tell(self, sentence: str) -> None:
-        """Take a sentence of progress: ``[3/10] 03_deduplication …``."""
+        """Take a sentence of progress: ``[3/10] 03_deduplication …``, and pass it on."""
+        print(sentence, file=sys.stderr, flush=True)
         if sentence.startswith("["):
             self._room = sentence.split()[1].rstrip(":")
 
