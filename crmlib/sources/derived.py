@@ -8,9 +8,7 @@ from crmlib.sources.staging import Staging
 TICKETS_OF_LINES = """
     INSERT INTO staged_tickets_rows BY NAME
     WITH changed AS (
-      SELECT DISTINCT source, ticket_id
-      FROM staged_ticket_lines SEMI JOIN fresh_ticket_lines USING (file, row)
-      WHERE list_contains($sources, source)
+      SELECT DISTINCT source, ticket_id FROM fresh_ticket_lines WHERE list_contains($sources, source)
     ),
     heads AS (
       SELECT source, ticket_id, min(record_source) AS record_source, min(source_record_id) AS source_record_id,
@@ -20,7 +18,7 @@ TICKETS_OF_LINES = """
         bool_or(dated) AS dated
       FROM staged_ticket_lines
       SEMI JOIN changed USING (source, ticket_id)
-      SEMI JOIN (SELECT file, row FROM judged_ticket_lines WHERE rule IS NULL) AS sound USING (file, row)
+      ANTI JOIN (SELECT file, row FROM aside_ticket_lines WHERE rule IS NOT NULL) AS wrong USING (file, row)
       WHERE bought_at IS NOT NULL
       GROUP BY source, ticket_id
     ),
@@ -47,7 +45,8 @@ STATED_CONSENTS = """
         unnest(from_json(consents, '[{"channel":"VARCHAR","purpose":"VARCHAR","granted":"BOOLEAN","at":"VARCHAR",
           "wording_version":"VARCHAR","legal_basis":"VARCHAR","evidence":"VARCHAR"}]')) AS consent
       FROM staged_source_records
-      SEMI JOIN (SELECT file, row FROM judged_source_records WHERE rule IS NULL AND NOT repeated) USING (file, row)
+      ANTI JOIN (SELECT file, row FROM aside_source_records WHERE rule IS NOT NULL OR repeated) AS other
+        USING (file, row)
       WHERE consents IS NOT NULL
     ),
     decided AS (
@@ -116,11 +115,13 @@ def stage_consents_of_records(staging: Staging, base: str | None) -> None:
 def accept_restated_records(engine: Engine) -> None:
     """Count a record as accepted, too, where all that is new is a consent it states."""
     engine.view(
-        "accepted_source_records",
+        "unaccepted_source_records",
         """
-        SELECT file, row FROM fresh_source_records
-        UNION
-        SELECT stated.file, stated.row FROM stated_consents AS stated
-        SEMI JOIN fresh_consent_events AS fresh ON fresh.file = 0 AND fresh.row = stated.number
+        WITH restated AS (
+          SELECT stated.file, stated.row FROM stated_consents AS stated
+          ANTI JOIN aside_consent_events AS aside ON aside.file = 0 AND aside.row = stated.number
+        )
+        SELECT aside.* FROM aside_source_records AS aside
+        ANTI JOIN restated ON aside.rule IS NULL AND restated.file = aside.file AND restated.row = aside.row
         """,
     )

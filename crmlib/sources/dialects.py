@@ -33,7 +33,9 @@ def check_not_empty(path: Path, where: str) -> None:
         raise InputError(f"{where}: the file {path.name} is empty.")
 
 
-def sniff_dialect(path: Path, kind: str | None, given: Dialect, where: str) -> tuple[Dialect, tuple[str, ...]]:
+def sniff_dialect(
+    path: Path, kind: str | None, given: Dialect, where: str, whole: bool = True
+) -> tuple[Dialect, tuple[str, ...]]:
     """Find out encoding and delimiter where they are not given.
 
     Parameters
@@ -45,6 +47,8 @@ def sniff_dialect(path: Path, kind: str | None, given: Dialect, where: str) -> t
         What params say of the file.
     where : str
         The key in the params, for errors.
+    whole : bool
+        Whether a text is read to its end before it is taken for UTF-8; else whoever reads it must look out.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def sniff_dialect(path: Path, kind: str | None, given: Dialect, where: str) -> t
     check_not_empty(path, where)
     found: dict[str, str] = {}
     if given.encoding is None:
-        found["encoding"] = _sniff_encoding(path, where)
+        found["encoding"] = _sniff_encoding(path, where, whole)
     else:
         try:
             codecs.lookup(given.encoding)
@@ -110,8 +114,8 @@ def _head(path: Path, encoding: str, where: str) -> str:
         ) from None
 
 
-def _sniff_encoding(path: Path, where: str) -> str:
-    """By byte-order mark; else UTF-8 if the whole file is; else the code page that fits."""
+def _sniff_encoding(path: Path, where: str, whole: bool) -> str:
+    """By byte-order mark; else UTF-8 if the whole file, or its head, is; else the code page that fits."""
     with path.open("rb") as file:
         start = file.read(SNIFFED_BYTES)
         if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
@@ -130,6 +134,8 @@ def _sniff_encoding(path: Path, where: str) -> str:
         try:
             while block := file.read(READ_BYTES):
                 decoder.decode(block)
+                if not whole:
+                    return "utf-8"
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             pass

@@ -30,6 +30,8 @@ NO = ("false", "f", "no", "n", "0")
 #: Beyond this an amount or a quantity is taken for a slip of the keyboard.
 IMPOSSIBLE_AMOUNT = 10_000_000
 YEARS = (1850, 2150)
+#: Different texts of a field by which the format of its dates is found out.
+TRIED_TEXTS = 500
 #: The type a text is read as, by the kind of column: it holds any number that is possible, and some that are not.
 NUMBERS = {"money": "DECIMAL(18, 6)", "float": "DOUBLE", "int": "BIGINT"}
 #: What may stand around and in a number without meaning anything: blanks, apostrophes, the currency.
@@ -150,9 +152,9 @@ def _rank(
     counts = ", ".join(
         f"count(*) FILTER (WHERE year(m{i}) BETWEEN {YEARS[0]} AND {YEARS[1]}) AS f{i}" for i in range(len(candidates))
     )
-    row = engine.row(
-        f"SELECT {counts} FROM (SELECT {moments} FROM (SELECT DISTINCT {quote(field)} AS text FROM {sample}))"
-    )
+    # any of them, but always the same
+    texts = f"SELECT DISTINCT {quote(field)} AS text FROM {sample} ORDER BY hash(text) LIMIT {TRIED_TEXTS}"
+    row = engine.row(f"SELECT {counts} FROM (SELECT {moments} FROM ({texts}))")
     counted = [(int(row[f"f{i}"]), formats) for i, formats in enumerate(candidates)]
     return sorted(counted, key=lambda pair: -pair[0])
 
@@ -211,23 +213,30 @@ def read_as(column: Column, said_as: str, formats: Formats, timezone: str) -> Re
 
 def _read_time(column: Column, said_as: str, formats: Formats, timezone: str) -> Reading:
     zone, prepared, rule = literal(timezone), prepared_name(column.name), literal("not_a_date")
-    plausible = f"CASE WHEN year({prepared}) BETWEEN {YEARS[0]} AND {YEARS[1]} THEN {prepared} END"
+    here = _keep_plausible(prepared)
     if said_as == "VARCHAR":
         field = quote(column.name)
         # a time that names its own zone needs none of ours
         zoned = rf"regexp_matches({field}, '\d\d:\d\d(:\d\d(\.\d+)?)? ?(Z|UTC|[+-]\d\d(:?\d\d)?)$')"
         seconds = rf"regexp_replace(replace({field}, 'UTC', 'Z'), '([T ]\d\d:\d\d)( ?[Z+-])', '\1:00\2')"
         own = rf"TRY_CAST(regexp_replace({seconds}, ' (Z|[+-][\d:]+)$', '\1') AS TIMESTAMPTZ)"
-        local = f"timezone({zone}, {_parse(field, formats.dates[column.name])})"
-        moment = f"coalesce({local}, CASE WHEN {zoned} THEN {own} END)"
-        value = plausible if column.kind == "time" else f"CAST(timezone({zone}, {plausible}) AS DATE)"
-        return Reading(value, rule, moment)
+        there = _keep_plausible(own)
+        if column.kind == "time":
+            here = f"timezone({zone}, {here})"
+        else:
+            here, there = f"CAST({here} AS DATE)", f"CAST(timezone({zone}, {there}) AS DATE)"
+        value = f"CASE WHEN {prepared} IS NOT NULL THEN {here} WHEN {zoned} THEN {there} END"
+        return Reading(value, rule, _parse(field, formats.dates[column.name]))
     knows_zone = said_as == "TIMESTAMP WITH TIME ZONE"
     if column.kind == "time":
-        value = plausible if knows_zone else f"timezone({zone}, CAST({plausible} AS TIMESTAMP))"
+        value = here if knows_zone else f"timezone({zone}, CAST({here} AS TIMESTAMP))"
     else:
-        value = f"CAST({f'timezone({zone}, {plausible})' if knows_zone else plausible} AS DATE)"
+        value = f"CAST({f'timezone({zone}, {here})' if knows_zone else here} AS DATE)"
     return Reading(value, rule, quote(column.name))
+
+
+def _keep_plausible(moment: str) -> str:
+    return f"CASE WHEN year({moment}) BETWEEN {YEARS[0]} AND {YEARS[1]} THEN {moment} END"
 
 
 def _read_bool(field: str, said_as: str) -> str:

@@ -36,7 +36,8 @@ def drop_secrets(engine: Engine, read: ReadFile) -> tuple[ReadFile, tuple[str, .
     (ReadFile, tuple of str)
         The file without them, and their headings.
     """
-    secret = tuple(name for name in read.columns if SECRET_HEADING.search(name) or _holds_secrets(engine, read, name))
+    found = _find_secret_texts(engine, read)
+    secret = tuple(name for name in read.columns if SECRET_HEADING.search(name) or _are_secrets(found.get(name, [])))
     if not secret:
         return read, ()
     left = {name: kind for name, kind in read.columns.items() if name not in secret}
@@ -60,18 +61,24 @@ def check_not_secret(used: set[str], secret: tuple[str, ...], where: str) -> Non
             )
 
 
-def _holds_secrets(engine: Engine, read: ReadFile, name: str) -> bool:
-    if read.columns[name] != "VARCHAR":
-        return False
-    texts = [
-        row["text"]
-        for row in engine.rows(
-            f"SELECT DISTINCT replace(replace(trim({quote(name)}), ' ', ''), '-', '') AS text FROM "
-            f"(SELECT {quote(name)} FROM {quote(read.sample)} WHERE {quote(name)} IS NOT NULL LIMIT {SAMPLED}) "
-            f"WHERE regexp_matches(replace(replace(trim({quote(name)}), ' ', ''), '-', ''), {literal(CARD_NUMBER)}) "
-            f"OR regexp_matches({quote(name)}, {literal(PASSWORD_HASH)})"
-        )
+def _find_secret_texts(engine: Engine, read: ReadFile) -> dict[str, list[str]]:
+    """The texts of each column's sample that look like hashes of passwords or numbers of cards."""
+    bare = "replace(replace(trim(text), ' ', ''), '-', '')"
+    selects = [
+        f"SELECT DISTINCT {place} AS place, {bare} AS text FROM (SELECT {quote(name)} AS text "
+        f"FROM {quote(read.sample)} WHERE {quote(name)} IS NOT NULL LIMIT {SAMPLED}) "
+        f"WHERE regexp_matches({bare}, {literal(CARD_NUMBER)}) OR regexp_matches(text, {literal(PASSWORD_HASH)})"
+        for place, (name, kind) in enumerate(read.columns.items())
+        if kind == "VARCHAR"
     ]
+    headings = list(read.columns)
+    found: dict[str, list[str]] = {}
+    for row in engine.rows(" UNION ALL ".join(selects)) if selects else ():
+        found.setdefault(headings[row["place"]], []).append(row["text"])
+    return found
+
+
+def _are_secrets(texts: list[str]) -> bool:
     hashes = sum(not text.isdigit() for text in texts)
     cards = [text for text in texts if text.isdigit()]
     return hashes >= LEAST or (len(cards) >= LEAST and sum(map(_passes_luhn, cards)) >= SHARE * len(cards))

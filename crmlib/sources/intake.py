@@ -115,8 +115,9 @@ def take_in(
         If a file is missing, empty or unreadable, a column is missing, or no row of a delivery can be used.
     """
     for table in ENTITIES.values():
-        engine.execute(f"DROP VIEW IF EXISTS staged_{table}")
-        for name in (f"staged_{table}_rows", f"staged_{table}_rows_begin", f"fresh_{table}"):
+        for name in (f"staged_{table}", f"fresh_{table}"):
+            engine.execute(f"DROP VIEW IF EXISTS {name}")
+        for name in (f"staged_{table}_rows", f"staged_{table}_rows_begin"):
             engine.execute(f"DROP TABLE IF EXISTS {name}")
     assert isinstance(params.run.as_of_date, date)
     landing = Landing(

@@ -20,7 +20,7 @@ def make_ledger(staging: Staging, base: str | None) -> str:
     Parameters
     ----------
     staging : Staging
-        Its engine has ``intake_files`` and ``intake_rows``.
+        Its engine has what `quarantine.gather_outcomes` made.
     base : str or None
         View of the table as the base run left it.
     """
@@ -39,16 +39,14 @@ def make_ledger(staging: Staging, base: str | None) -> str:
         f"""
         CREATE OR REPLACE TABLE intake_ledger_rows AS
         WITH counted AS (
-          SELECT file,
-            count(*) FILTER (WHERE rule IS NULL AND NOT unchanged) AS rows_accepted,
-            count(*) FILTER (WHERE rule IS NOT NULL) AS rows_rejected,
-            count(*) FILTER (WHERE unchanged) AS rows_unchanged,
-            max(updated_at) FILTER (WHERE rule IS NULL) AS watermark
+          SELECT file, count(rule) AS rows_rejected, count(*) - count(rule) AS rows_unchanged
           FROM intake_rows GROUP BY file
         )
-        SELECT files.* EXCLUDE (file, place), coalesce(rows_accepted, 0) AS rows_accepted,
+        SELECT files.* EXCLUDE (file, place), coalesce(accepted.rows, 0) AS rows_accepted,
           coalesce(rows_rejected, 0) AS rows_rejected, coalesce(rows_unchanged, 0) AS rows_unchanged, watermark
-        FROM intake_files AS files LEFT JOIN counted USING (file)
+        FROM intake_files AS files
+        LEFT JOIN counted USING (file)
+        LEFT JOIN intake_accepted AS accepted USING (file)
         -- the same file by two paths is one delivery
         QUALIFY row_number() OVER (PARTITION BY source, entity, load, hash ORDER BY file) = 1
         {carried}

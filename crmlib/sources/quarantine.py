@@ -58,7 +58,11 @@ LINES = pa.schema([("file", pa.int64()), ("row", pa.int64()), ("delivered", pa.s
 
 
 def gather_outcomes(staging: Staging, tables: list[str]) -> None:
-    """Gather what became of every row: tables ``intake_files`` and ``intake_rows`` of the engine.
+    """Gather what became of the rows of every file, as tables of the engine.
+
+    ``intake_files`` holds the files; ``intake_rows`` the rows that were not accepted: file, row, and the field and rule
+    that each breaks, or none if it is unchanged; ``intake_accepted`` how many rows of a file were, and the latest time
+    of any that breaks no rule; ``intake_repeated`` the rows that repeat another of their file.
 
     Parameters
     ----------
@@ -75,23 +79,28 @@ def gather_outcomes(staging: Staging, tables: list[str]) -> None:
         for row, text in delivery.read.unreadable.items()
     ]
     engine.register("unreadable_lines", pa.Table.from_pylist(unreadable, schema=LINES))
+    engine.execute(
+        """
+        CREATE OR REPLACE TABLE intake_rows (file BIGINT, row BIGINT, field VARCHAR, rule VARCHAR);
+        INSERT INTO intake_rows SELECT file, row, 'row', 'wrong_cells' FROM unreadable_lines;
+        CREATE OR REPLACE TABLE intake_accepted (file BIGINT, rows BIGINT, watermark TIMESTAMPTZ);
+        CREATE OR REPLACE TABLE intake_repeated (file BIGINT, row BIGINT);
+        """
+    )
     # rows made of other rows (tickets of lines, consents of records) belong to no file
-    judged = " UNION ALL ".join(
-        f"SELECT judged.file, judged.row, field, rule, rule IS NULL AND accepted.file IS NULL AS unchanged, "
-        f"updated_at, rule IS NULL AND repeated_in_file AS repeated "
-        f"FROM judged_{table} AS judged LEFT JOIN accepted_{table} AS accepted USING (file, row) WHERE judged.file > 0"
-        for table in tables
-    )
-    engine.execute(
-        "CREATE OR REPLACE TABLE intake_rows "
-        "(file BIGINT, row BIGINT, field VARCHAR, rule VARCHAR, unchanged BOOLEAN, updated_at TIMESTAMPTZ, "
-        "repeated BOOLEAN)"
-    )
-    engine.execute(
-        "INSERT INTO intake_rows SELECT file, row, 'row', 'wrong_cells', false, NULL, false FROM unreadable_lines"
-    )
-    if judged:
-        engine.execute(f"INSERT INTO intake_rows {judged}")
+    for table in tables:
+        engine.execute(
+            f"""
+            INSERT INTO intake_rows SELECT file, row, field, rule FROM unaccepted_{table} WHERE file > 0;
+            INSERT INTO intake_repeated FROM repeated_{table} WHERE file > 0;
+            INSERT INTO intake_accepted
+            SELECT came.file, count(*) FILTER (WHERE other.file IS NULL),
+              max(updated_at) FILTER (WHERE other.rule IS NULL)
+            FROM staged_{table} AS came LEFT JOIN unaccepted_{table} AS other USING (file, row)
+            WHERE came.file > 0
+            GROUP BY came.file;
+            """
+        )
 
 
 def _describe(delivery: Delivery) -> dict[str, object]:
@@ -129,10 +138,13 @@ def check_usable(staging: Staging) -> None:
     useless = engine.rows(
         """
         SELECT files.place, min(files.source) AS source, min(files.entity) AS entity, min(files.load) AS load,
-          count(*) AS rows, mode(rows.field ORDER BY rows.field) AS field
-        FROM intake_files AS files JOIN intake_rows AS rows USING (file)
+          count(rows.row) AS rows, mode(rows.field ORDER BY rows.field) AS field
+        FROM intake_files AS files
+        LEFT JOIN intake_rows AS rows USING (file)
+        LEFT JOIN intake_accepted AS accepted USING (file)
         GROUP BY files.place
-        HAVING count(*) FILTER (WHERE rows.rule IS NULL OR rows.rule = 'erased') = 0
+        HAVING count(rows.row) > 0 AND coalesce(max(accepted.rows), 0) = 0
+          AND count(rows.row) FILTER (WHERE rows.rule IS NULL OR rows.rule = 'erased') = 0
         ORDER BY files.place
         """
     )
@@ -274,8 +286,7 @@ def make_repeated_rows(engine: Engine, base: str | None) -> str:
         f"""
         CREATE OR REPLACE TABLE repeated_rows_made AS
         SELECT DISTINCT files.source, files.entity, files.load AS delivery, rows.row
-        FROM intake_rows AS rows JOIN intake_files AS files USING (file)
-        WHERE rows.repeated
+        FROM intake_repeated AS rows JOIN intake_files AS files USING (file)
         {_carry(base)}
         """
     )

@@ -167,7 +167,7 @@ def peek_columns(engine: Engine, path: Path, kind: str | None, dialect: Dialect,
     """
     known = kind_of(path, kind)
     if known in ("csv", "tsv"):
-        return read_heading(path, sniff_dialect(path, known, dialect, where)[0], where)[0]
+        return read_heading(path, sniff_dialect(path, known, dialect, where, whole=False)[0], where)[0]
     return list(read_file(engine, path, kind, dialect, "peeked", where).columns)
 
 

@@ -29,74 +29,33 @@ def succeed(engine: Engine, table: str, base: str | None) -> str:
     Returns
     -------
     str
-        Name of the engine's view. Beside it stand the tables ``judged_<table>`` (every staged row: file, row, field and
-        rule it breaks, whether it repeats another, and one of its file) and ``fresh_<table>`` (file and row of the new
-        and changed ones).
+        Name of the engine's view. Beside it stand the view ``fresh_<table>`` (the new and changed rows as they are
+        staged) and the tables ``aside_<table>`` (file and row of the others, the field and rule that each breaks, or
+        none if it is unchanged, and whether that is so because it repeats another) and ``repeated_<table>`` (file and
+        row of those that repeat another of their file).
     """
     key = CONTRACTS[table].key
     columns = ", ".join(quote(column.name) for column in CONTRACTS[table].columns)
-    _judge(engine, table, key)
-    _find_fresh(engine, table, key, base)
-    engine.view(f"accepted_{table}", f"FROM fresh_{table}")
-    every = engine.row(f"SELECT (SELECT count(*) FROM fresh_{table}) = (SELECT count(*) FROM staged_{table}) AS fresh")
-    chosen = "" if every["fresh"] else f" SEMI JOIN fresh_{table} USING (file, row)"
-    fresh = f"SELECT {columns} FROM staged_{table}{chosen}"
+    _find_met(engine, table, key, base)
+    _compare(engine, table, key)
+    _set_aside(engine, table, key, base)
+    engine.execute(f"DROP TABLE met_{table}; DROP TABLE compared_{table}")
+    engine.view(f"unaccepted_{table}", f"FROM aside_{table}")
+    some = engine.row(f"SELECT EXISTS (FROM aside_{table}) AS any")["any"]
+    chosen = f" ANTI JOIN aside_{table} USING (file, row)" if some else ""
+    engine.view(f"fresh_{table}", f"FROM staged_{table}{chosen}")
     if base is None:
-        return engine.view(f"intake_{table}", fresh)
+        return engine.view(f"intake_{table}", f"SELECT {columns} FROM fresh_{table}")
     return engine.view(
         f"intake_{table}",
-        f"WITH fresh AS ({fresh}) SELECT {columns} FROM fresh "
+        f"WITH fresh AS (SELECT {columns} FROM fresh_{table}) SELECT {columns} FROM fresh "
         f"UNION ALL SELECT {columns} FROM {quote(base)} ANTI JOIN fresh USING ({_list(key)})",
     )
 
 
-def _judge(engine: Engine, table: str, key: tuple[str, ...]) -> None:
-    """Find the rows whose key and time stand twice: with other values they are in conflict, else repeated."""
-    values = _content(table)
-    if table == "source_records":
-        values += ", CAST(consents AS VARCHAR)"
-    blamed = next(name for name in reversed(key) if name != "updated_at")
-    # of consents that contradict each other at one instant the refusal stands
-    refused = "decision = 'withdrawn'" if table == "consent_events" else "false"
-    engine.execute(
-        f"""
-        CREATE OR REPLACE TABLE judged_{table} AS
-        WITH sound AS (SELECT * FROM staged_{table} WHERE fault_rule IS NULL),
-        -- by a number in place of the key: rows that only seem alike are told apart below
-        several AS (SELECT hash({_list(key)}) AS key_hash FROM sound GROUP BY key_hash HAVING count(*) > 1),
-        alike AS (
-          SELECT {_list(key)}, file, row, delivered_at, {refused} AS refused, hash({values}) AS content
-          FROM sound SEMI JOIN several ON hash({_list(key)}) = key_hash
-        ),
-        compared AS (
-          SELECT file, row,
-            NOT refused AND delivered_at = max(delivered_at) OVER same_key
-              AND min(content) OVER delivered_together <> max(content) OVER delivered_together AS differs,
-            row_number() OVER (same_key ORDER BY delivered_at DESC, refused DESC, file, row) > 1 AS again,
-            row_number() OVER (PARTITION BY {_list(key)}, file ORDER BY row) > 1 AS again_in_file
-          FROM alike
-          WINDOW same_key AS (PARTITION BY {_list(key)}),
-            delivered_together AS (PARTITION BY {_list(key)}, delivered_at)
-        )
-        SELECT file, row, staged.updated_at,
-          CASE WHEN compared.differs THEN {literal(blamed)} ELSE staged.fault_field END AS field,
-          CASE WHEN compared.differs THEN 'conflicting_key' ELSE staged.fault_rule END AS rule,
-          coalesce(compared.again, false) AS repeated, coalesce(compared.again_in_file, false) AS repeated_in_file
-        FROM staged_{table} AS staged LEFT JOIN compared USING (file, row)
-        """
-    )
-
-
-def _find_fresh(engine: Engine, table: str, key: tuple[str, ...], base: str | None) -> None:
-    lasting = _list(tuple(name for name in key if name != "updated_at"))
-    content = f"hash({_content(table)})"
-    known, hashed = "", f"hash({lasting})"
-    if base is not None:
-        known = f"""
-          UNION ALL
-          SELECT {lasting}, updated_at, {content} AS content, NULL AS file, NULL AS row, NULL AS dated
-          FROM {quote(base)} SEMI JOIN met ON {hashed} = key_hash
-        """
+def _find_met(engine: Engine, table: str, key: tuple[str, ...], base: str | None) -> None:
+    """Find the keys, each as a number, that are met more than once: all others are new, and need no further look."""
+    hashed = f"hash({_list(_lasting(key))})"
     engine.execute(
         f"""
         CREATE OR REPLACE TABLE met_{table} AS
@@ -106,15 +65,63 @@ def _find_fresh(engine: Engine, table: str, key: tuple[str, ...], base: str | No
         ) GROUP BY key_hash HAVING count(*) > 1
         """
     )
+
+
+def _compare(engine: Engine, table: str, key: tuple[str, ...]) -> None:
+    """Compare the rows whose key and time stand twice: with other values they are in conflict, else repeated."""
+    values = _content(table)
+    if table == "source_records":
+        values += ", CAST(consents AS VARCHAR)"
+    # of consents that contradict each other at one instant the refusal stands
+    refused = "decision = 'withdrawn'" if table == "consent_events" else "false"
     engine.execute(
         f"""
-        CREATE OR REPLACE TABLE fresh_{table} AS
-        WITH met AS (FROM met_{table}),
-        bad AS (SELECT file, row FROM judged_{table} WHERE rule IS NOT NULL OR repeated),
-        good AS (FROM staged_{table} ANTI JOIN bad USING (file, row)),
-        versions AS (
+        CREATE OR REPLACE TABLE compared_{table} AS
+        WITH met AS (
+          FROM staged_{table} SEMI JOIN met_{table} ON hash({_list(_lasting(key))}) = key_hash
+          WHERE fault_rule IS NULL
+        ),
+        -- by a number in place of the key: rows that only seem alike are told apart below
+        several AS (SELECT hash({_list(key)}) AS key_hash FROM met GROUP BY key_hash HAVING count(*) > 1),
+        alike AS (
+          SELECT {_list(key)}, file, row, delivered_at, {refused} AS refused, hash({values}) AS content
+          FROM met SEMI JOIN several ON hash({_list(key)}) = key_hash
+        )
+        SELECT file, row,
+          NOT refused AND delivered_at = max(delivered_at) OVER same_key
+            AND min(content) OVER delivered_together <> max(content) OVER delivered_together AS differs,
+          row_number() OVER (same_key ORDER BY delivered_at DESC, refused DESC, file, row) > 1 AS again,
+          row_number() OVER (PARTITION BY {_list(key)}, file ORDER BY row) > 1 AS again_in_file
+        FROM alike
+        WINDOW same_key AS (PARTITION BY {_list(key)}),
+          delivered_together AS (PARTITION BY {_list(key)}, delivered_at)
+        """
+    )
+    engine.execute(
+        f"CREATE OR REPLACE TABLE repeated_{table} AS "
+        f"SELECT file, row FROM compared_{table} WHERE again_in_file AND NOT differs"
+    )
+
+
+def _set_aside(engine: Engine, table: str, key: tuple[str, ...], base: str | None) -> None:
+    """Set aside the rows that break a rule, and those that say nothing new."""
+    lasting, hashed = _list(_lasting(key)), f"hash({_list(_lasting(key))})"
+    content = f"hash({_content(table)})"
+    known = ""
+    if base is not None:
+        known = f"""
+          UNION ALL
+          SELECT {lasting}, updated_at, {content} AS content, NULL AS file, NULL AS row, NULL AS dated
+          FROM {quote(base)} SEMI JOIN met_{table} ON {hashed} = key_hash
+        """
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TABLE aside_{table} AS
+        WITH versions AS (
           SELECT {lasting}, updated_at, {content} AS content, file, row, dated
-          FROM good SEMI JOIN met ON {hashed} = key_hash
+          FROM staged_{table} SEMI JOIN met_{table} ON {hashed} = key_hash
+          ANTI JOIN (SELECT file, row FROM compared_{table} WHERE differs OR again) AS bad USING (file, row)
+          WHERE fault_rule IS NULL
           {known}
         ),
         followed AS (
@@ -123,15 +130,23 @@ def _find_fresh(engine: Engine, table: str, key: tuple[str, ...], base: str | No
           FROM versions
           WINDOW history AS (PARTITION BY {lasting} ORDER BY updated_at, file NULLS FIRST, row)
         )
-        SELECT file, row FROM followed
-        WHERE file IS NOT NULL
-          AND (content IS DISTINCT FROM content_before OR (dated AND updated_at IS DISTINCT FROM updated_before))
+        SELECT file, row, fault_field AS field, fault_rule AS rule, false AS repeated
+        FROM staged_{table} WHERE fault_rule IS NOT NULL
         UNION ALL
-        -- a key that is met once is new
-        SELECT file, row FROM good ANTI JOIN met ON {hashed} = key_hash
+        SELECT file, row, CASE WHEN differs THEN {literal(_lasting(key)[-1])} END,
+          CASE WHEN differs THEN 'conflicting_key' END, NOT differs
+        FROM compared_{table} WHERE differs OR again
+        UNION ALL
+        SELECT file, row, NULL, NULL, false FROM followed
+        WHERE file IS NOT NULL AND content IS NOT DISTINCT FROM content_before
+          AND NOT (coalesce(dated, false) AND updated_at IS DISTINCT FROM updated_before)
         """
     )
-    engine.execute(f"DROP TABLE met_{table}")
+
+
+def _lasting(key: tuple[str, ...]) -> tuple[str, ...]:
+    """The key but for the time: what all versions of a row have in common."""
+    return tuple(name for name in key if name != "updated_at")
 
 
 def _content(table: str) -> str:

@@ -52,7 +52,8 @@ def read_text(
     InputError
         If the file is empty or no text, has no heading, or cannot be read to its end.
     """
-    dialect, sniffed = sniff_dialect(path, kind, given, where)
+    # of what rests in its file the engine will say if it is no UTF-8
+    dialect, sniffed = sniff_dialect(path, kind, given, where, whole=not rests)
     columns, heading_lines = read_heading(path, dialect, where)
     read = ReadFile(table, dict.fromkeys(columns, "VARCHAR"), 0, {}, kind, dialect, sniffed)
     # an empty line is a row of one column, and none of several; a heading over several lines is one row to skip
@@ -62,6 +63,8 @@ def read_text(
         engine.view(table, f"SELECT *, CAST(NULL AS BIGINT) AS {quote(ROW)} FROM {scan}")
         engine.register(held_name(table), _sample_rows(path, dialect, columns))
         return replace(read, sample=held_name(table), rests=True)
+    if rests:
+        return read_text(engine, path, kind, given, table, where)
     if clean and _read_clean(engine, path, dialect, heading_lines, columns, table):
         rows = int(engine.row(f"SELECT count(*) AS n FROM {quote(held_name(table))}")["n"])
         return replace(read, rows=rows)
