@@ -12,7 +12,7 @@ from crmlib.audit.costs import BY_IDENTITIES, BY_TICKETS
 from crmlib.audit.delivered import flag_deliveries
 from crmlib.audit.reading import EVERY, AuditFile, Check
 from crmlib.audit.rows import Flag, lay_out, list_flags
-from crmlib.engine import Engine, literal, quote
+from crmlib.engine import Engine, Step, literal, quote
 from crmlib.params import Params
 
 #: Places that a finding shows.
@@ -92,7 +92,7 @@ def judge(
             counted.append(_count(engine, entity, table, flags[entity]))
     flagged = flag_deliveries(engine, checks.checks, stored, superseded, cutoff)
     engine.execute(f"CREATE OR REPLACE TABLE counted_checks AS {' UNION ALL '.join([*counted, _count_deliveries()])}")
-    examples = [_find_examples(engine, entity, tables[entity], found) for entity, found in flags.items() if found]
+    examples = [_find_examples(engine, entity, found) for entity, found in flags.items() if found]
     examples.append(
         f"""SELECT source, entity, field, "check", {_first("delivery", '"row"')} AS examples
         FROM flagged_deliveries GROUP BY ALL"""
@@ -105,22 +105,26 @@ def judge(
 
 
 def _count(engine: Engine, entity: str, table: str, flags: Sequence[Flag]) -> str:
-    """Count the rows of an entity once, by source, store and delivery; a query with a row per check and such a part."""
+    """Judge each row of an entity once, and count by source, store and delivery: a row per check and such a part."""
     columns, sums = [], []
     for number, flag in enumerate(flags):
         columns.append(f"CASE WHEN {flag.applies} THEN coalesce({flag.fails}, false) END AS c{number}")
         sums += [f"count(c{number}) AS n{number}", f"count(*) FILTER (WHERE c{number}) AS f{number}"]
         sums.append(f"coalesce(sum(revenue) FILTER (WHERE c{number}), 0) AS r{number}")
         if flag.blocked != "false":
-            columns.append(f"{flag.blocked} AS b{number}")
-            sums.append(f"count(*) FILTER (WHERE c{number} AND b{number}) AS x{number}")
-    counted = f"counted_{entity}"
+            sums.append(f"count(*) FILTER (WHERE c{number} AND {flag.blocked}) AS x{number}")
+    flagged, counted = f"flagged_{entity}", f"counted_{entity}"
+    granted = "granted, " if any(flag.blocked != "false" for flag in flags) else ""
+    select = f"SELECT source, store, delivery, delivery_row, revenue, {granted}{', '.join(columns)} FROM {quote(table)}"
+    # records are judged once; of what may be twenty times as many nothing is copied
+    if entity == "customers":
+        engine.run(Step(flagged, select))
+    else:
+        engine.view(flagged, select)
     engine.execute(
         f"""
         CREATE OR REPLACE TABLE {counted} AS
-        SELECT source, store, delivery, {", ".join(sums)}
-        FROM (SELECT source, store, delivery, revenue, {", ".join(columns)} FROM {quote(table)})
-        GROUP BY source, store, delivery
+        SELECT source, store, delivery, {", ".join(sums)} FROM {flagged} GROUP BY source, store, delivery
         """
     )
     rows = [
@@ -148,18 +152,18 @@ def _count_deliveries() -> str:
     """
 
 
-def _find_examples(engine: Engine, entity: str, table: str, flags: Sequence[Flag]) -> str:
+def _find_examples(engine: Engine, entity: str, flags: Sequence[Flag]) -> str:
     """Where the first rows that fail each check stand."""
     sums = ", ".join(f"sum(f{number}) AS f{number}" for number in range(len(flags)))
     failing = engine.row(f"SELECT {sums} FROM counted_{entity}")
-    flags = [flag for number, flag in enumerate(flags) if failing[f"f{number}"]]
-    if not flags:
+    failed = [(number, flag) for number, flag in enumerate(flags) if failing[f"f{number}"]]
+    if not failed:
         return "SELECT source, entity, field, \"check\", [''] AS examples FROM flagged_deliveries WHERE false"
     return " UNION ALL ".join(
         f"""SELECT source, {literal(entity)} AS entity, {literal(flag.field)} AS field, {literal(flag.name)} AS "check",
           {_first("delivery", "delivery_row")} AS examples
-        FROM {quote(table)} WHERE {flag.applies} AND {flag.fails} AND delivery IS NOT NULL GROUP BY source"""
-        for flag in flags
+        FROM flagged_{entity} WHERE c{number} AND delivery IS NOT NULL GROUP BY source"""
+        for number, flag in failed
     )
 
 

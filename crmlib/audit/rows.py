@@ -262,11 +262,20 @@ def _is_junk(value: str) -> str:
 def _is_shared(engine: Engine, table: str, check: Check) -> str:
     same = SAME.get(check.field, quote(check.field)) if check.entity == "customers" else quote(check.field)
     shared = f"shared_{check.entity}_{check.field}"
+    # most values stand once: these are told by a number in place of each, and left out
     engine.run(
         Step(
             shared,
-            f"SELECT source, {same} AS shared FROM {quote(table)} WHERE {same} IS NOT NULL "
-            "GROUP BY ALL HAVING count(*) > 1",
+            f"""
+            WITH several AS (
+              SELECT hash(source, {same}) AS value_hash FROM {quote(table)} WHERE {same} IS NOT NULL
+              GROUP BY value_hash HAVING count(*) > 1
+            )
+            SELECT source, {same} AS shared
+            FROM {quote(table)} SEMI JOIN several ON hash(source, {same}) = value_hash
+            WHERE {same} IS NOT NULL
+            GROUP BY ALL HAVING count(*) > 1
+            """,
         )
     )
     return f"({same} IS NOT NULL AND (source, {same}) IN (SELECT (source, shared) FROM {quote(shared)}))"

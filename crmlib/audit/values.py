@@ -64,7 +64,7 @@ def judge_values(engine: Engine, country: str, as_of_date: date, columns: list[s
     Returns
     -------
     str
-        ``judged_records``: a row per record with these columns, and email_ok, spelt_ok, phone_ok, phone_e164,
+        ``judged_records``, a view: a row per record with these columns, and email_ok, spelt_ok, phone_ok, phone_e164,
         national_id_ok (empty where no check digit is known), name_ok (no mere placeholder), name_whole (given name
         and surname), birth_date_ok, postcode_ok, fits_province; each empty where there is no value.
     """
@@ -92,34 +92,32 @@ def judge_values(engine: Engine, country: str, as_of_date: date, columns: list[s
     same_name = " AND ".join(f"names.{name} IS NOT DISTINCT FROM v.{name}" for name in NAMES)
     named = " OR ".join(f"v.{name} IS NOT NULL" for name in NAMES)
     own = ", ".join(f"v.{quote(name)}" for name in dict.fromkeys((*OTHERS, *columns)))
-    return engine.run(
-        Step(
-            "judged_records",
-            f"""
-            SELECT {own}, v.email_text, v.id_text,
-              CASE WHEN v.plain_email IS NOT NULL THEN providers.valid ELSE emails.valid END AS email_ok,
-              CASE WHEN v.plain_email IS NOT NULL THEN providers.spelt ELSE emails.spelt END AS spelt_ok,
-              CASE WHEN v.plain_phone IS NOT NULL THEN true ELSE phones.valid END AS phone_ok,
-              coalesce(v.plain_phone, phones.e164) AS phone_e164,
-              CASE WHEN v.plain_id THEN true ELSE ids.valid END AS national_id_ok,
-              {named} OR v.company IS NOT NULL AS name_given,
-              CASE WHEN v.plain_name THEN true ELSE names.real END AS name_ok,
-              CASE WHEN v.plain_name THEN true WHEN names.real THEN names.whole END AS name_whole,
-              days.valid AND defaults.birth_date IS NULL AS birth_date_ok, codes.valid AS postcode_ok,
-              provinces.fits AS fits_province
-            FROM record_values AS v
-            LEFT JOIN worked_providers AS providers ON providers.provider = v.provider
-            LEFT JOIN worked_emails AS emails ON emails.email = v.email
-            LEFT JOIN worked_phones AS phones ON phones.phone = v.phone
-            LEFT JOIN worked_ids AS ids ON ids.national_id = v.national_id
-            LEFT JOIN worked_names AS names ON NOT v.plain_name AND {same_name}
-            LEFT JOIN worked_birth_dates AS days ON days.birth_date = v.birth_date
-            LEFT JOIN default_dates AS defaults ON defaults.source = v.source AND defaults.birth_date = v.birth_date
-            LEFT JOIN worked_postcodes AS codes ON codes.postcode = v.postcode
-            LEFT JOIN worked_provinces AS provinces
-              ON provinces.postcode = v.postcode AND provinces.province = v.province
-            """,
-        )
+    return engine.view(
+        "judged_records",
+        f"""
+        SELECT {own}, v.email_text, v.id_text,
+          CASE WHEN v.plain_email IS NOT NULL THEN providers.valid ELSE emails.valid END AS email_ok,
+          CASE WHEN v.plain_email IS NOT NULL THEN providers.spelt ELSE emails.spelt END AS spelt_ok,
+          CASE WHEN v.plain_phone IS NOT NULL THEN true ELSE phones.valid END AS phone_ok,
+          coalesce(v.plain_phone, phones.e164) AS phone_e164,
+          CASE WHEN v.plain_id THEN true ELSE ids.valid END AS national_id_ok,
+          {named} OR v.company IS NOT NULL AS name_given,
+          CASE WHEN v.plain_name THEN true ELSE names.real END AS name_ok,
+          CASE WHEN v.plain_name THEN true WHEN names.real THEN names.whole END AS name_whole,
+          days.valid AND defaults.birth_date IS NULL AS birth_date_ok, codes.valid AS postcode_ok,
+          provinces.fits AS fits_province
+        FROM record_values AS v
+        LEFT JOIN worked_providers AS providers ON providers.provider = v.provider
+        LEFT JOIN worked_emails AS emails ON emails.email = v.email
+        LEFT JOIN worked_phones AS phones ON phones.phone = v.phone
+        LEFT JOIN worked_ids AS ids ON ids.national_id = v.national_id
+        LEFT JOIN worked_names AS names ON NOT v.plain_name AND {same_name}
+        LEFT JOIN worked_birth_dates AS days ON days.birth_date = v.birth_date
+        LEFT JOIN default_dates AS defaults ON defaults.source = v.source AND defaults.birth_date = v.birth_date
+        LEFT JOIN worked_postcodes AS codes ON codes.postcode = v.postcode
+        LEFT JOIN worked_provinces AS provinces
+          ON provinces.postcode = v.postcode AND provinces.province = v.province
+        """,
     )
 
 
