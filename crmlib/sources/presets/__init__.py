@@ -1,8 +1,8 @@
 """Known layouts of other tools' exports, a YAML file each; the file's name is the preset's.
 
 A preset calls each column by one name; where a tool translates its headings, or lets its users choose them, it lists
-what else the column may be called. A generation is known by its `headings`; what else a field is made of is taken
-where the file has it.
+what else the column may be called, or that it is `labelled` by them: then the label is understood as `crm init` would.
+A generation is known by its `headings`; what else a field is made of is taken where the file has it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from pydantic import Field
 from crmlib.documents import Settings
 from crmlib.errors import InputError
 from crmlib.params import EntitySource, FieldFrom, FieldMap
+from crmlib.sources.guessing.headings import score_fields
 from crmlib.sources.mapping import columns_of, rename_columns
+
+#: How near a label must be to what a field is called.
+LIKE_LABEL = 0.6
 
 
 class Generation(Settings):
@@ -46,6 +50,8 @@ class Preset(Settings):
     entity, about : str
     also_called : dict of str to list of str
         Column -> what else it may be called.
+    labelled : list of str
+        Columns whose headings the tool's users choose.
     rows_with : str or dict of str to list of str, optional
         As in params.
     date, decimal : str, optional
@@ -58,6 +64,7 @@ class Preset(Settings):
     entity: str
     about: str
     also_called: dict[str, list[str]] = Field(default_factory=dict)
+    labelled: list[str] = Field(default_factory=list)
     rows_with: str | dict[str, list[str]] | None = None
     date: str | None = None
     decimal: Literal[".", ","] | None = None
@@ -185,7 +192,21 @@ def _find_columns(preset: Preset, columns: list[str]) -> dict[str, str]:
     for name in called:
         names = [there.get(each.casefold()) for each in (name, *preset.also_called.get(name, ()))]
         found.update((name, each) for each in names[::-1] if each is not None)
+    for name in preset.labelled:
+        if name not in found and (label := _find_label(preset, name, [c for c in columns if c not in found.values()])):
+            found[name] = label
     return found
+
+
+def _find_label(preset: Preset, name: str, columns: list[str]) -> str | None:
+    """The heading that says in any language what a column is: none is nearer, and it is nearest to no other field."""
+    field = next(field for field, origin in preset.fields.items() if name in columns_of(origin))
+    near = {}
+    for column in columns:
+        scores = score_fields(preset.entity, column)
+        if scores.get(field, 0.0) >= max([LIKE_LABEL, *scores.values()]):
+            near[column] = scores[field]
+    return max(near, key=lambda column: near[column], default=None)
 
 
 def _list_missing(
