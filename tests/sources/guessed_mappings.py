@@ -1,7 +1,8 @@
 """How often `crm init` is right: on the demo's files, and on every preset's fixtures with their headings renamed.
 
 Headings are put into Spanish, Portuguese, Italian and Polish as a shop's people would write them; what a tool writes in
-capitals in every language stays (Mailchimp). What is right is what the preset, or the demo's params, say. Run as
+capitals in every language stays (Mailchimp). What is right is what the preset, or the demo's params, say. The same is
+then told of synonyms that nobody looked at while the words of the guesses were chosen. Run as
 ``python -m tests.sources.guessed_mappings``, with ``--demo DIR`` for the files that ``crm demo DIR`` wrote.
 """
 
@@ -55,29 +56,46 @@ class Verdict:
     verdict: str
     level: str
     columns: tuple[str, ...]
+    meant: tuple[str, ...] = ()
 
 
-def read_translations() -> dict[str, dict[str, str]]:
-    """Heading, or layout/heading where it means something else there -> language -> heading."""
-    with (HERE / "heading_translations.csv").open(encoding="utf-8") as lines:
-        return {row.pop("heading"): row for row in csv.DictReader(lines)}
+def read_headings(name: str) -> dict[str, dict[str, str]]:
+    """Heading, or layout/heading where it means something else there -> language -> heading, where there is one."""
+    with (HERE / name).open(encoding="utf-8") as lines:
+        return {
+            row["heading"]: {language: row[language] for language in LANGUAGES if row[language]}
+            for row in csv.DictReader(lines)
+        }
 
 
-def rename(truth: Truth, language: str, translations: dict[str, dict[str, str]]) -> Truth:
-    """The same file with its headings in a language; one that would stand twice keeps its own."""
+#: Headings as they are put into each language, and others that mean the same.
+TRANSLATIONS = read_headings("heading_translations.csv")
+SYNONYMS = read_headings("heading_synonyms.csv")
+
+
+def rename(truth: Truth, language: str, synonyms: bool = False) -> tuple[Truth, frozenset[str]]:
+    """The same file with its headings in a language, and which of them are synonyms.
+
+    A heading that would stand twice keeps its own name.
+    """
     said: dict[str, str] = {}
+    others = SYNONYMS if synonyms else {}
+    layout = next(
+        (key.split("/")[0] for key in TRANSLATIONS if "/" in key and truth.name.startswith(key.split("/")[0])), ""
+    )
     for heading in truth.columns:
-        layout = next((key for key in translations if "/" in key and truth.name.startswith(key.split("/")[0])), "")
-        own = f"{layout.split('/')[0]}/{heading}" if layout else heading
-        meant = translations.get(own, translations.get(heading, {})).get(language, heading)
-        said[heading] = meant if meant.casefold() not in {other.casefold() for other in said.values()} else heading
-    return Truth(
+        usual = TRANSLATIONS.get(f"{layout}/{heading}", TRANSLATIONS.get(heading, {})).get(language, heading)
+        taken = {other.casefold() for other in said.values()}
+        names = (others.get(heading, {}).get(language, usual), usual, heading)
+        said[heading] = next(name for name in names if name.casefold() not in taken or name == heading)
+    renamed = Truth(
         truth.name,
         truth.entity,
         {said[heading]: contents for heading, contents in truth.columns.items()},
         {field: [said[column] for column in columns] for field, columns in truth.fields.items()},
         truth.preset,
     )
+    return renamed, frozenset(name for heading, name in said.items() if name == others.get(heading, {}).get(language))
 
 
 def list_fixtures(engine: Engine, folder: Path) -> Iterator[Truth]:
@@ -140,16 +158,19 @@ def judge(truths: list[Truth], language: str) -> Iterator[Verdict]:
     guessed = {one.entity: one.guesses for one in found if one.preset is None}
     for truth in truths:
         if any(one.preset is not None and one.preset == truth.preset for one in found):
-            yield from (Verdict(name, language, field, "right", "sure", ()) for field in truth.fields)
+            yield from (
+                Verdict(name, language, f, "right", "sure", (), tuple(meant)) for f, meant in truth.fields.items()
+            )
             continue
         guesses = guessed.get(truth.entity, {})
         for field, meant in truth.fields.items():
             guess = guesses.get(field)
             if guess is None or not guess.columns:
-                yield Verdict(name, language, field, "missing", "", ())
+                yield Verdict(name, language, field, "missing", "", (), tuple(meant))
             else:
                 right = set(guess.columns) <= set(meant)
-                yield Verdict(name, language, field, "right" if right else "wrong", guess.level, guess.columns)
+                verdict = "right" if right else "wrong"
+                yield Verdict(name, language, field, verdict, guess.level, guess.columns, tuple(meant))
     for entity, guesses in guessed.items():
         told = {field: meant for truth in truths if truth.entity == entity for field, meant in truth.fields.items()}
         known = any(truth.entity == entity for truth in truths)
@@ -160,20 +181,23 @@ def judge(truths: list[Truth], language: str) -> Iterator[Verdict]:
                 yield Verdict(name, language, field, "beyond" if aside else "wrong", guess.level, guess.columns)
 
 
-def judge_all(truths: list[Truth]) -> list[Verdict]:
-    """Judge every file in every language; a file whose headings are another language's twin's is left out."""
-    translations = read_translations()
-    plain = {key.split("/")[-1] for key in translations}
+def judge_all(truths: list[Truth], synonyms: bool = False) -> list[Verdict]:
+    """Judge every file in every language; a file whose headings are another language's twin's is left out.
+
+    Of synonyms those fields alone are told whose columns bear one.
+    """
+    plain = {key.split("/")[-1] for key in TRANSLATIONS}
     files: dict[str, list[Truth]] = {}
     for truth in truths:
         if all(column in plain for columns in truth.fields.values() for column in columns if column.isalpha()):
             files.setdefault(truth.name, []).append(truth)
-    return [
-        verdict
-        for language in LANGUAGES
-        for several in files.values()
-        for verdict in judge([rename(truth, language, translations) for truth in several], language)
-    ]
+    verdicts = []
+    for language in LANGUAGES:
+        for several in files.values():
+            renamed, others = zip(*(rename(truth, language, synonyms) for truth in several), strict=True)
+            told = judge(list(renamed), language)
+            verdicts += [one for one in told if not synonyms or frozenset().union(*others) & {*one.columns, *one.meant}]
+    return verdicts
 
 
 def tell(verdicts: list[Verdict]) -> Iterator[str]:
@@ -203,15 +227,18 @@ def main() -> None:
             write_retailer(demo, people=400)
         engine = Engine(threads=1, memory_limit="1GB")
         (folder / "fixtures").mkdir()
-        for title, truths in (
-            ("Fixtures of every preset, headings renamed", list(list_fixtures(engine, folder / "fixtures"))),
-            ("Files of the demo retailer, headings renamed", list(list_demo(engine, demo))),
+        fixtures, files = list(list_fixtures(engine, folder / "fixtures")), list(list_demo(engine, demo))
+        for title, verdicts in (
+            ("Fixtures of every preset, headings renamed", judge_all(fixtures)),
+            ("Files of the demo retailer, headings renamed", judge_all(files)),
+            ("Both, by synonyms that the words were not chosen by", judge_all([*fixtures, *files], synonyms=True)),
         ):
-            verdicts = judge_all(truths)
             print(title, *tell(verdicts), sep="\n", flush=True)
             for one in verdicts if given.list else ():
                 if one.verdict != "right":
-                    print("   ", one.file, one.language, one.verdict, one.field, one.level, *one.columns)
+                    print(
+                        "   ", one.file, one.language, one.verdict, one.field, one.level, *one.columns, "<-", *one.meant
+                    )
         engine.close()
 
 
