@@ -12,146 +12,92 @@ import pyarrow as pa
 
 from crmlib.engine import Engine, Step
 from crmlib.params import PermissionSettings
-from crmlib.sources.derived import UNDATED
-
-#: What a customer can be asked: every customer has a row for each.
-ASKED_CHANNELS = ("email", "sms", "push", "postal", "call")
-ASKED_PURPOSES = ("marketing", "profiling")
-#: How evidence says that a double opt-in was begun and not ended.
-UNCONFIRMED = r"(?i)\b(unconfirmed|not confirmed|pending|unverified)\b"
-
-#: Outcomes by their weight: at one moment the heaviest wins. The first two do not count yet.
-OUTCOMES = ("uncertain_identity", "unconfirmed", "granted", "bounced", "withdrawn", "objected", "complaint")
-
-# Records and customers by number: what is grouped and compared below are numbers alone.
-NUMBERED_CUSTOMERS = Step(
-    "numbered_customers",
-    "SELECT customer_id, birth_date, row_number() OVER (ORDER BY customer_id) AS customer_no FROM customers",
+from crmlib.permission.evidence import (
+    ASKED_CHANNELS,
+    ASKED_PURPOSES,
+    CHANNEL_BITS,
+    EVENT_BITS,
+    EVENTS,
+    NUMBERED_CUSTOMERS,
+    NUMBERED_RECORDS,
+    OUTCOME_BITS,
+    OUTCOMES,
+    REACTIONS,
+    SAID,
+    TOLD_CONSENTS,
+    is_named,
+    name_channel,
+    name_outcome,
+    read_channel,
+    read_event,
+    read_moment,
+    read_outcome,
 )
 
-NUMBERED_RECORDS = Step(
-    "numbered_records",
-    """
-    WITH gone AS (SELECT source, source_record_id FROM source_records WHERE deleted)
-    SELECT row_number() OVER (ORDER BY i.source, i.source_record_id) AS event_no, p.customer_no, i.customer_id,
-           i.source, i.source_record_id, g.source IS NOT NULL AS deleted,
-           coalesce(i.match_probability < $match_threshold, false) AS uncertain
-    FROM identities i
-    JOIN numbered_customers p ON p.customer_id = i.customer_id
-    LEFT JOIN gone g ON g.source = i.source AND g.source_record_id = i.source_record_id
-    """,
-)
+#: Place of a grant among the outcomes.
+GRANTED = OUTCOMES.index("granted")
 
-# A box ticked in a record that says no date is a state: the record's latest one counts, not each delivery of it. As a
-# grant it counts from before everything dated: its seconds are taken for microseconds.
-_TOLD = f"""
-        SELECT r.customer_no, r.event_no, c.channel, c.purpose, epoch_us(c.happened_at) AS said_at,
-               CASE
-                   WHEN c.decision = 'withdrawn' THEN CASE WHEN c.legal_basis = 'legitimate_interest' THEN 5 ELSE 4 END
-                   WHEN regexp_matches(c.evidence, '{UNCONFIRMED}') THEN 1
-                   WHEN r.uncertain THEN 0
-                   ELSE 2
-               END AS code
-        FROM consent_events c
-        JOIN numbered_records r ON r.source = c.record_source AND r.source_record_id = c.source_record_id
-        -- what a record allowed goes with it, and what it forbade stays
-        WHERE (c.decision = 'withdrawn' OR NOT r.deleted)
-"""
-CONSENTS = f"""
-    WITH dated AS ({_TOLD} AND NOT coalesce(contains(c.evidence, '{UNDATED}'), false)),
-    undated AS ({_TOLD} AND contains(c.evidence, '{UNDATED}')),
-    states AS (
-        SELECT *,
-               row_number() OVER (
-                   PARTITION BY event_no, channel, purpose ORDER BY said_at DESC, code >= 4 DESC, code DESC
-               ) AS age
-        FROM undated
+
+def _choose(standing: str, waiting: str) -> str:
+    """What decides: a grant that does not count yet only where no other stands, and no refusal came later."""
+    return (
+        f"CASE WHEN {waiting} IS NULL OR {read_outcome(standing)} = {GRANTED} "
+        f"OR coalesce({waiting} < {standing}, false) THEN {standing} ELSE {waiting} END"
     )
-    SELECT customer_no, event_no, channel, purpose, code, 8 * said_at + code AS weight FROM dated
-    UNION ALL
-    SELECT customer_no, event_no, channel, purpose, code,
-           8 * CASE WHEN code < 4 THEN CAST(floor(said_at / 1000000) AS BIGINT) ELSE said_at END + code
-    FROM states
-    WHERE age = 1
-"""
 
-REACTIONS = Step(
-    "reactions",
-    """
-    WITH answered AS (
-        SELECT r.customer_no, s.source, s.send_id, s.channel, s.bounced, s.complained, s.unsubscribed,
-               coalesce(s.sent_at, s.eligible_at) AS happened_at,
-               row_number() OVER (
-                   PARTITION BY r.customer_no, s.channel
-                   ORDER BY coalesce(s.sent_at, s.eligible_at) DESC, s.source, s.send_id
-               ) AS age
-        FROM sends s
-        JOIN numbered_records r ON r.source = s.record_source AND r.source_record_id = s.source_record_id
-        WHERE s.channel IS NOT NULL AND (s.bounced OR s.complained OR s.unsubscribed OR s.delivered)
-    ),
-    told AS (
-        SELECT *, CASE WHEN complained THEN 6 WHEN unsubscribed THEN 4 ELSE 3 END AS code
-        FROM answered
-        WHERE complained OR unsubscribed OR (bounced AND age = 1)
+
+def _allows(answer: str, interest: str) -> str:
+    """Whether an answer is a yes: a grant that is not too old, or an interest that nobody answered."""
+    return (
+        f"CASE WHEN {answer} IS NULL THEN {interest} "
+        f"ELSE {read_outcome(answer)} = {GRANTED} AND {answer} >= $expired_before END"
     )
-    SELECT customer_no, source, send_id, channel, 'marketing' AS purpose, code,
-           8 * epoch_us(happened_at) + code AS weight,
-           (SELECT count(*) FROM numbered_records) + row_number() OVER (ORDER BY source, send_id) AS event_no
-    FROM told
-    """,
-)
 
-# A grant that does not count yet decides only where nothing else stands. Of equal weight the last record decides; its
-# number stands in the lower digits.
+
+# Each customer and channel once, the two questions beside each other; nobody answered the questions without an event.
 DECISIONS = Step(
     "decisions",
-    """
-    WITH events AS (
-        SELECT customer_no, channel, purpose, code, weight, event_no FROM consents
+    f"""
+    WITH questions AS (
+        SELECT question_no, purpose, outcome, weight FROM events
         UNION ALL
-        SELECT customer_no, channel, purpose, code, weight, event_no FROM reactions
-    ),
-    packed AS (
-        SELECT customer_no, channel, purpose, code > 1 AS stands, weight,
-               CAST(weight AS DECIMAL(38, 0)) * 4294967296 + event_no AS whole
-        FROM events
+        SELECT c.customer_no * {2**CHANNEL_BITS} + a.channel_no, a.purpose, NULL, NULL
+        FROM numbered_customers c
+        CROSS JOIN asked a
+        WHERE a.purpose = 'marketing'
     ),
     latest AS (
-        SELECT customer_no, channel, purpose,
-               max(CASE WHEN stands THEN weight END) AS standing,
-               max(CASE WHEN stands THEN whole END) AS standing_whole,
-               max(CASE WHEN NOT stands THEN weight END) AS waiting,
-               max(CASE WHEN NOT stands THEN whole END) AS waiting_whole
-        FROM packed
-        GROUP BY customer_no, channel, purpose
-    ),
-    chosen AS (
-        SELECT customer_no, channel, purpose, standing, standing_whole, waiting, waiting_whole,
-               waiting IS NULL OR standing % 8 = 2 OR coalesce(waiting < standing, false) AS stands
-        FROM latest
-    ),
-    decided AS (
-        SELECT customer_no, channel, purpose, CASE WHEN stands THEN standing ELSE waiting END AS weight,
-               CASE WHEN stands THEN standing_whole ELSE waiting_whole END AS whole
-        FROM chosen
+        SELECT question_no,
+               max(CASE WHEN purpose = 'marketing' AND outcome > 1 THEN weight END) AS marketing,
+               max(CASE WHEN purpose = 'marketing' AND outcome < 2 THEN weight END) AS marketing_waiting,
+               max(CASE WHEN purpose = 'profiling' AND outcome > 1 THEN weight END) AS profiling,
+               max(CASE WHEN purpose = 'profiling' AND outcome < 2 THEN weight END) AS profiling_waiting
+        FROM questions
+        WHERE {read_channel("question_no")} < {len(ASKED_CHANNELS)}
+        GROUP BY question_no
     )
-    SELECT customer_no, channel, purpose, weight,
-           CAST(whole - CAST(weight AS DECIMAL(38, 0)) * 4294967296 AS BIGINT) AS event_no
-    FROM decided
+    SELECT question_no >> {CHANNEL_BITS} AS customer_no, {read_channel("question_no")} AS channel_no,
+           {_choose("marketing", "marketing_waiting")} AS marketing,
+           {_choose("profiling", "profiling_waiting")} AS profiling
+    FROM latest
     """,
 )
 
-#: What every event says, in words: for a trail, not for decisions.
-SAID = """
-    SELECT r.customer_id, c.channel, c.purpose, c.code, c.weight, 'consent' AS kind, r.source,
-           r.source_record_id AS event_id
-    FROM consents c
-    JOIN numbered_records r ON r.event_no = c.event_no
-    UNION ALL
-    SELECT p.customer_id, s.channel, s.purpose, s.code, s.weight, 'send', s.source, s.send_id
-    FROM reactions s
-    JOIN numbered_customers p ON p.customer_no = s.customer_no
-"""
+# What every customer is not asked: advertisements, service, others.
+OTHER_DECISIONS = Step(
+    "other_decisions",
+    f"""
+    WITH latest AS (
+        SELECT question_no, purpose,
+               max(CASE WHEN outcome > 1 THEN weight END) AS answer,
+               max(CASE WHEN outcome < 2 THEN weight END) AS waiting
+        FROM events
+        WHERE {read_channel("question_no")} >= {len(ASKED_CHANNELS)} OR purpose NOT IN ('marketing', 'profiling')
+        GROUP BY question_no, purpose
+    )
+    SELECT question_no, purpose, {_choose("answer", "waiting")} AS answer FROM latest
+    """,
+)
 
 RECENT_BUYERS = Step(
     "recent_buyers",
@@ -164,9 +110,9 @@ RECENT_BUYERS = Step(
     """,
 )
 
-# Each customer and channel once, the two questions beside each other: profiling needs marketing, too.
-JUDGED_CHANNELS = Step(
-    "judged_channels",
+# Where records disagree on the age, the youngest counts: putting records together lets nobody be asked.
+BARRED = Step(
+    "barred_customers",
     """
     WITH listed AS (
         SELECT customer_id,
@@ -179,109 +125,81 @@ JUDGED_CHANNELS = Step(
         FROM listed_customers
         GROUP BY customer_id
     ),
-    people AS (
-        SELECT c.customer_id, c.customer_no,
-               CASE
-                   WHEN l.entry IS NOT NULL THEN l.entry.reason
-                   WHEN c.birth_date > $adult_from THEN 'minor'
-               END AS barred,
-               'list ' || l.entry.reason || ' ' || l.entry.source AS barred_by, l.entry.listed_at AS barred_from,
-               date_diff('day', b.bought_on, $as_of_date) AS bought_days_ago
-        FROM numbered_customers c
-        LEFT JOIN recent_buyers b ON b.customer_id = c.customer_id
-        LEFT JOIN listed l ON l.customer_id = c.customer_id
-    ),
-    answered AS (
-        SELECT customer_no, channel,
-               max(CASE WHEN purpose = 'marketing' THEN weight END) AS marketing,
-               max(CASE WHEN purpose = 'marketing' THEN event_no END) AS marketing_event,
-               max(CASE WHEN purpose = 'profiling' THEN weight END) AS profiling,
-               max(CASE WHEN purpose = 'profiling' THEN event_no END) AS profiling_event
-        FROM decisions
-        GROUP BY customer_no, channel
-    ),
-    asked AS (
-        SELECT p.customer_id, p.barred, p.barred_by, p.barred_from, a.channel,
-               d.marketing, d.marketing_event, d.profiling, d.profiling_event,
-               coalesce(p.bought_days_ago <= a.marketing_days, false) AS marketing_interest,
-               coalesce(p.bought_days_ago <= a.profiling_days, false) AS profiling_interest
-        FROM people p
-        CROSS JOIN asked_channels a
-        LEFT JOIN answered d ON d.customer_no = p.customer_no AND d.channel = a.channel
+    minors AS (
+        SELECT customer_id FROM numbered_customers WHERE birth_date > $adult_from
+        UNION
+        SELECT n.customer_id
+        FROM source_records r
+        JOIN numbered_records n ON n.source = r.source AND n.source_record_id = r.source_record_id
+        WHERE r.birth_date > $adult_from AND r.birth_date <= $as_of_date AND NOT n.deleted
     )
-    SELECT *,
-           CASE
-               WHEN barred IS NOT NULL THEN barred
-               WHEN marketing % 8 = 2 AND marketing < $expired_before THEN 'expired'
-               WHEN marketing IS NOT NULL THEN $outcomes[marketing % 8 + 1]
-               WHEN marketing_interest THEN 'legitimate_interest'
-               ELSE 'no_record'
-           END AS marketing_reason,
-           CASE
-               WHEN barred IS NOT NULL THEN barred
-               WHEN profiling % 8 = 2 AND profiling < $expired_before THEN 'expired'
-               WHEN profiling IS NOT NULL THEN $outcomes[profiling % 8 + 1]
-               WHEN profiling_interest THEN 'legitimate_interest'
-               ELSE 'no_record'
-           END AS profiling_reason
-    FROM asked
+    SELECT coalesce(l.customer_id, m.customer_id) AS customer_id, coalesce(l.entry.reason, 'minor') AS reason,
+           'list ' || l.entry.reason || ' ' || l.entry.source AS event, l.entry.listed_at AS since
+    FROM listed l
+    FULL JOIN minors m ON m.customer_id = l.customer_id
     """,
 )
-# What decided is named by joining its number back; a customer asked about what nobody asks (ads, service) is told, too.
+
+PEOPLE = Step(
+    "people",
+    """
+    SELECT c.customer_id, c.customer_no, x.reason AS barred, x.event AS barred_by, x.since AS barred_from,
+           date_diff('day', b.bought_on, $as_of_date) AS bought_days_ago
+    FROM numbered_customers c
+    LEFT JOIN recent_buyers b ON b.customer_id = c.customer_id
+    LEFT JOIN barred_customers x ON x.customer_id = c.customer_id
+    """,
+)
+
+# What decided is named by joining its number back.
 PERMISSIONS = Step(
     "permissions_made",
-    """
+    f"""
     WITH happened AS (
         SELECT event_no, 'consent ' || source || ' ' || source_record_id AS event FROM numbered_records
         UNION ALL
         SELECT event_no, 'send ' || source || ' ' || send_id FROM reactions
     ),
-    unasked AS (
-        SELECT d.customer_no, d.channel, d.purpose, d.weight, d.event_no
+    answered AS (
+        SELECT p.customer_id, p.customer_no, a.channel, a.purpose, p.barred, p.barred_by, p.barred_from, d.marketing,
+               CASE WHEN a.purpose = 'marketing' THEN d.marketing ELSE d.profiling END AS answer,
+               coalesce(p.bought_days_ago <= a.marketing_days, false) AS marketing_interest,
+               coalesce(p.bought_days_ago <= a.days, false) AS interest
         FROM decisions d
-        LEFT JOIN asked_channels a ON a.channel = d.channel AND d.purpose IN ('marketing', 'profiling')
-        WHERE a.channel IS NULL
+        JOIN asked a ON a.channel_no = d.channel_no
+        JOIN people p ON p.customer_no = d.customer_no
     ),
-    others AS (
-        SELECT j.customer_id, u.channel, u.purpose, j.barred, j.barred_by, j.barred_from, u.weight, u.event_no
-        FROM unasked u
-        JOIN numbered_customers c ON c.customer_no = u.customer_no
-        JOIN judged_channels j ON j.customer_id = c.customer_id AND j.channel = 'email'
+    weighed AS (
+        SELECT *, {_allows("answer", "interest")} AS allows, {_allows("marketing", "marketing_interest")} AS may_market
+        FROM answered
     ),
-    told AS (
-        SELECT customer_id, channel, 'marketing' AS purpose, barred, barred_by, barred_from, marketing_reason AS reason,
-               marketing AS answer, marketing AS weight, marketing_event AS event_no
-        FROM judged_channels
+    -- profiling needs marketing, too: where that alone is lacking, it is what decided
+    decided AS (
+        SELECT customer_id, customer_no, channel, purpose, barred, barred_by, barred_from,
+               allows AND may_market AS allows, answer,
+               CASE WHEN allows AND NOT may_market THEN marketing ELSE answer END AS deciding,
+               CASE WHEN allows AND NOT may_market THEN marketing_interest ELSE interest END AS interest
+        FROM weighed
         UNION ALL
-        SELECT customer_id, channel, 'profiling', barred, barred_by, barred_from,
-               CASE WHEN lacking THEN marketing_reason ELSE profiling_reason END, profiling,
-               CASE WHEN lacking THEN marketing ELSE profiling END,
-               CASE WHEN lacking THEN marketing_event ELSE profiling_event END
-        FROM (
-            SELECT *, profiling_reason IN ('granted', 'legitimate_interest')
-                      AND marketing_reason NOT IN ('granted', 'legitimate_interest') AS lacking
-            FROM judged_channels
-        )
-        UNION ALL
-        SELECT customer_id, channel, purpose, barred, barred_by, barred_from,
-               CASE
-                   WHEN barred IS NOT NULL THEN barred
-                   WHEN weight % 8 = 2 AND weight < $expired_before THEN 'expired'
-                   ELSE $outcomes[weight % 8 + 1]
-               END, weight, weight, event_no
-        FROM others
+        SELECT p.customer_id, p.customer_no, {name_channel("o.question_no")}, o.purpose,
+               p.barred, p.barred_by, p.barred_from, {_allows("o.answer", "false")}, o.answer, o.answer, false
+        FROM other_decisions o
+        JOIN people p ON p.customer_no = o.question_no >> {CHANNEL_BITS}
     )
-    SELECT t.customer_id, t.channel, t.purpose, t.reason IN ('granted', 'legitimate_interest') AS allowed, t.reason,
-           $outcomes[t.answer % 8 + 1] AS answer,
-           CASE WHEN t.barred IS NULL THEN h.event ELSE t.barred_by END AS decided_by_event,
+    SELECT d.customer_id, d.channel, d.purpose, d.barred IS NULL AND d.allows AS allowed,
            CASE
-               WHEN t.barred IS NOT NULL THEN t.barred_from
-               -- of a grant without a date the seconds were taken for microseconds
-               WHEN t.weight < 8 * 10000000000 THEN make_timestamptz((t.weight // 8) * 1000000)
-               ELSE make_timestamptz(t.weight // 8)
-           END AS valid_from
-    FROM told t
-    LEFT JOIN happened h ON h.event_no = t.event_no
+               WHEN d.barred IS NOT NULL THEN d.barred
+               WHEN {read_outcome("d.deciding")} = {GRANTED} AND d.deciding < $expired_before THEN 'expired'
+               WHEN d.deciding IS NOT NULL THEN {name_outcome("d.deciding")}
+               WHEN d.interest THEN 'legitimate_interest'
+               ELSE 'no_record'
+           END AS reason,
+           {name_outcome("d.answer")} AS answer,
+           CASE WHEN d.barred IS NULL THEN h.event ELSE d.barred_by END AS decided_by_event,
+           CASE WHEN d.barred IS NULL THEN {read_moment("d.deciding")} ELSE d.barred_from END AS valid_from
+    FROM decided d
+    LEFT JOIN happened h
+        ON h.event_no = {read_event("d.customer_no", "d.deciding")} AND {is_named("h.event_no")}
     """,
 )
 
@@ -292,8 +210,8 @@ def decide_permissions(engine: Engine, settings: PermissionSettings, as_of_date:
     Parameters
     ----------
     engine : Engine
-        Holds `consent_events`, `identities`, `sends`, `tickets`, `customers`, and ``listed_customers`` (made by
-        `find_listed_customers`).
+        Holds `consent_events`, `source_records`, `identities`, `sends`, `tickets`, `customers`, and
+        ``listed_customers`` (made by `find_listed_customers`).
     settings : PermissionSettings
     as_of_date : datetime.date
         Ages and expiry are told for it.
@@ -309,29 +227,39 @@ def decide_permissions(engine: Engine, settings: PermissionSettings, as_of_date:
     Notes
     -----
     A grant whose evidence tells that its date is unknown was made before everything that has a date, so that no
-    later delivery of it undoes a withdrawal. A newer grant ends a withdrawal, a complaint or a bounce.
+    later delivery of it undoes a withdrawal. A newer grant ends a withdrawal, a complaint or a bounce; what arrived at
+    the address that bounced ends the bounce, too. Whoever any record calls too young is too young.
     """
+    engine.register("asked", _list_questions(settings))
+    engine.run(NUMBERED_CUSTOMERS)
+    engine.run(NUMBERED_RECORDS, match_threshold=settings.match_threshold)
+    engine.run(TOLD_CONSENTS)
+    engine.run(REACTIONS)
+    engine.view("events", EVENTS)
+    engine.view("said", SAID)
+    engine.run(DECISIONS)
+    engine.run(OTHER_DECISIONS)
+    engine.run(RECENT_BUYERS, interested=bool(settings.legitimate_interest))
+    engine.run(BARRED, as_of_date=as_of_date, adult_from=years_before(as_of_date, settings.minimum_age))
+    engine.run(PEOPLE, as_of_date=as_of_date)
+    return engine.run(PERMISSIONS, expired_before=_weigh_expiry(settings, as_of_date))
+
+
+def _list_questions(settings: PermissionSettings) -> pa.Table:
+    """What every customer is asked, and within how many days of a purchase no answer is needed."""
     days: dict[tuple[str, str], int] = {
         (rule.channel, rule.purpose): rule.purchased_within_days for rule in settings.legitimate_interest
     }
-    interests = {
-        f"{purpose}_days": pa.array([days.get((channel, purpose)) for channel in ASKED_CHANNELS], pa.int64())
-        for purpose in ASKED_PURPOSES
-    }
-    engine.register("asked_channels", pa.table({"channel": pa.array(ASKED_CHANNELS), **interests}))
-    engine.run(NUMBERED_CUSTOMERS)
-    engine.run(NUMBERED_RECORDS, match_threshold=settings.match_threshold)
-    engine.view("consents", CONSENTS)
-    engine.run(REACTIONS)
-    engine.run(DECISIONS)
-    engine.run(RECENT_BUYERS, interested=bool(days))
-    codes = {"outcomes": list(OUTCOMES), "expired_before": _weigh_expiry(settings, as_of_date)}
-    engine.run(
-        JUDGED_CHANNELS, as_of_date=as_of_date, adult_from=years_before(as_of_date, settings.minimum_age), **codes
+    questions = [(channel, purpose) for channel in ASKED_CHANNELS for purpose in ASKED_PURPOSES]
+    return pa.table(
+        {
+            "channel_no": pa.array([ASKED_CHANNELS.index(channel) for channel, _ in questions], pa.int64()),
+            "channel": [channel for channel, _ in questions],
+            "purpose": [purpose for _, purpose in questions],
+            "days": pa.array([days.get(question) for question in questions], pa.int64()),
+            "marketing_days": pa.array([days.get((channel, "marketing")) for channel, _ in questions], pa.int64()),
+        }
     )
-    outcomes = ", ".join(f"'{outcome}'" for outcome in OUTCOMES)
-    engine.view("said", f"SELECT *, [{outcomes}][code + 1] AS outcome FROM ({SAID})")
-    return engine.run(PERMISSIONS, **codes)
 
 
 def _weigh_expiry(settings: PermissionSettings, as_of_date: date) -> int:
@@ -339,7 +267,7 @@ def _weigh_expiry(settings: PermissionSettings, as_of_date: date) -> int:
     if settings.expires_after_days is None:
         return 0
     oldest = datetime.combine(as_of_date - timedelta(days=settings.expires_after_days), datetime.min.time(), UTC)
-    return 8 * int(oldest.timestamp()) * 1_000_000
+    return int(oldest.timestamp()) * 1000 << (OUTCOME_BITS + EVENT_BITS)
 
 
 def years_before(day: date, years: int) -> date:

@@ -8,9 +8,7 @@ from crmlib.engine import Engine
 
 TRAIL = """
     WITH events AS (
-        SELECT channel, purpose, kind || ' ' || source || ' ' || event_id AS event, outcome,
-               make_timestamptz((weight // 8) * CASE WHEN weight < 8 * 10000000000 THEN 1000000 ELSE 1 END)
-                   AS happened_at
+        SELECT channel, purpose, kind || ' ' || source || ' ' || event_id AS event, outcome, happened_at
         FROM said WHERE customer_id = $customer_id
         UNION ALL
         SELECT 'every channel', 'every purpose', 'list ' || list || ' ' || source, 'listed',

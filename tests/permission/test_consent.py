@@ -9,8 +9,9 @@ import pytest
 
 from crmlib.engine import Step
 from crmlib.params import LegitimateInterest, PermissionSettings
-from crmlib.permission import consent
-from crmlib.permission.consent import ASKED_CHANNELS, ASKED_PURPOSES, decide_permissions, years_before
+from crmlib.permission import consent, evidence
+from crmlib.permission.consent import decide_permissions, years_before
+from crmlib.permission.evidence import ASKED_CHANNELS, ASKED_PURPOSES
 from tests.made_tables import at, make_table, make_tables
 
 AS_OF = date(2026, 11, 1)
@@ -45,7 +46,7 @@ def send(day, record="r1", channel="email", **more):
     } | more
 
 
-def prepare(engine, events=(), sends=(), records=None, customers=None, listed=(), tickets=(), deleted=()):
+def prepare(engine, events=(), sends=(), records=None, customers=None, listed=(), tickets=(), deleted=(), details=None):
     """Customers by their records (record -> (customer, match probability)) and all that happened."""
     records = records or {"r1": ("c1", None)}
     known = customers or [{"customer_id": customer} for customer in sorted({who for who, _ in records.values()})]
@@ -57,7 +58,9 @@ def prepare(engine, events=(), sends=(), records=None, customers=None, listed=()
         ],
         customers=known,
         source_records=[
-            {"source": "crm", "source_record_id": record, "deleted": record in deleted} for record in records
+            {"source": "crm", "source_record_id": record, "deleted": record in deleted}
+            | (details or {}).get(record, {})
+            for record in records
         ],
         consent_events=events,
         sends=sends,
@@ -198,6 +201,61 @@ MERGES = {
         [event(YES, "2026-01-01"), event(NO, "2026-02-01", record="r2")],
         (True, "granted"),
     ),
+    "three records, the latest word in the third": (
+        {"r1": ("c1", 0.999), "r2": ("c1", 0.999), "r3": ("c1", 0.999)},
+        [event(YES, "2026-01-01"), event(YES, "2026-02-01", record="r2"), event(NO, "2026-03-01", record="r3")],
+        (False, "withdrawn"),
+    ),
+    "a withdrawal before the other's grant": (
+        SURE,
+        [event(NO, "2026-01-01"), event(YES, "2026-02-01", record="r2")],
+        (True, "granted"),
+    ),
+    "both at one moment in two records": (
+        SURE,
+        [event(NO, "2026-01-01"), event(YES, "2026-01-01", record="r2")],
+        (False, "withdrawn"),
+    ),
+    "a grant of another purpose joins": (
+        SURE,
+        [event(NO, "2026-01-01"), event(YES, "2026-02-01", record="r2", purpose="service")],
+        (False, "withdrawn"),
+    ),
+    "a grant of another channel joins": (
+        SURE,
+        [event(NO, "2026-01-01"), event(YES, "2026-02-01", record="r2", channel="sms")],
+        (False, "withdrawn"),
+    ),
+    "a box ticked in the other record": (
+        SURE,
+        [event(NO, "2026-01-01"), event(YES, "2026-09-01", record="r2", evidence=STATE)],
+        (False, "withdrawn"),
+    ),
+    "an objection in the other record": (
+        SURE,
+        [event(YES, "2026-01-01"), event(NO, "2026-02-01", record="r2", legal_basis="legitimate_interest")],
+        (False, "objected"),
+    ),
+    "an objection and a withdrawal at one moment": (
+        SURE,
+        [event(NO, "2026-02-01"), event(NO, "2026-02-01", record="r2", legal_basis="legitimate_interest")],
+        (False, "objected"),
+    ),
+    "an unconfirmed grant in a sure record": (
+        SURE,
+        [event(YES, "2026-02-01", record="r2", evidence=PENDING)],
+        (False, "unconfirmed"),
+    ),
+    "an unsure withdrawal after a sure grant": (
+        {"r1": ("c1", 0.999), "r2": ("c1", 0.96)},
+        [event(YES, "2026-01-01"), event(NO, "2026-02-01", record="r2")],
+        (False, "withdrawn"),
+    ),
+    "a record nobody delivered": (
+        {"r1": ("c1", None)},
+        [event(YES, "2026-01-01", record="gone")],
+        (False, "no_record"),
+    ),
 }
 
 
@@ -205,6 +263,7 @@ MERGES = {
 def test_of_records_put_together(engine, case):
     records, events, expected = MERGES[case]
     assert judge(engine, *events, records=records) == expected
+    assert judge(engine, *reversed(events), records=records) == expected
 
 
 def test_the_threshold_is_the_permissions_own(engine):
@@ -212,6 +271,58 @@ def test_the_threshold_is_the_permissions_own(engine):
     for threshold, expected in ((0.95, "granted"), (0.97, "uncertain_identity")):
         settings = PermissionSettings(match_threshold=threshold)
         assert judge(engine, granted, records=UNSURE, settings=settings)[1] == expected
+
+
+#: Addresses of two records of one customer.
+TWO_ADDRESSES = {"r1": {"email": "ana@old.example"}, "r2": {"email": "ana@new.example"}}
+ONE_ADDRESS = {"r1": {"email": "ana@old.example"}, "r2": {"email": " Ana@OLD.example"}}
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [(TWO_ADDRESSES, (False, "bounced")), (ONE_ADDRESS, (True, "granted")), ({}, (False, "bounced"))],
+    ids=["another address", "the same address", "no address known"],
+)
+def test_what_arrives_at_another_address_ends_no_bounce(engine, details, expected):
+    sends = [send("2026-02-01", bounced=True, delivered=False), send("2026-03-01", record="r2")]
+    assert judge(engine, event(YES, "2026-01-01"), records=SURE, sends=sends, details=details) == expected
+
+
+@pytest.mark.parametrize("channel", ["sms", "call"])
+def test_a_bounce_of_a_phone_ends_at_that_phone(engine, channel):
+    sends = [
+        send("2026-02-01", channel=channel, bounced=True, delivered=False),
+        send("2026-03-01", channel=channel, record="r2"),
+    ]
+    granted = event(YES, "2026-01-01", channel=channel)
+    for other, reason in (("612 345 987", "granted"), ("+34 612345987", "granted"), ("699111222", "bounced")):
+        details = {"r1": {"phone": "612345987"}, "r2": {"phone": other}}
+        assert judge(engine, granted, records=SURE, sends=sends, channel=channel, details=details)[1] == reason
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_profiling_granted_in_one_record_and_marketing_in_another_hold_together_where_both_are_surely_theirs(
+    engine, certain
+):
+    records = SURE if certain else {"r1": ("c1", 0.999), "r2": ("c1", 0.96)}
+    events = [event(YES, "2026-01-01", purpose="profiling"), event(YES, "2026-02-01", record="r2")]
+    expected = (True, "granted") if certain else (False, "uncertain_identity")
+    assert judge(engine, *events, records=records, purpose="profiling") == expected
+    assert judge(engine, *events, records=records) == expected
+    apart = {"r1": ("c1", None), "r2": ("c2", None)}
+    assert judge(engine, *events, records=apart, purpose="profiling") == (False, "no_record")
+
+
+def test_where_records_disagree_on_the_age_the_youngest_counts(engine):
+    details = {"r1": {"birth_date": date(1980, 1, 1)}, "r2": {"birth_date": date(2015, 1, 1)}}
+    customers = [{"customer_id": "c1", "birth_date": date(1980, 1, 1)}]
+    granted = event(YES, "2026-01-01", record="r2")
+    given = {"records": SURE, "customers": customers, "details": details}
+    assert judge(engine, granted, **given) == (False, "minor")
+    assert judge(engine, granted, **given, deleted=("r2",))[1] != "minor"
+    # nobody is born tomorrow
+    details["r2"]["birth_date"] = date(2026, 11, 2)
+    assert judge(engine, granted, **given) == (True, "granted")
 
 
 REACTIONS = {
@@ -270,6 +381,13 @@ def test_the_young_are_not_asked(engine, born, minimum_age, expected):
     settings = PermissionSettings(minimum_age=minimum_age)
     granted = event(YES, "2026-10-01")
     assert judge(engine, granted, customers=customers, settings=settings)[1] == expected
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "9999-12-31"])
+def test_a_moment_beyond_all_others_decides_like_any(engine, day):
+    assert judge(engine, event(NO, day)) == (False, "withdrawn")
+    newer = event(YES, "2026-01-01")
+    assert judge(engine, event(NO, day), newer)[0] is (day < "2026")
 
 
 def test_years_before_a_day_that_is_not_in_every_year():
@@ -417,79 +535,13 @@ def read_plainly(events, records):
 
 @pytest.mark.parametrize(
     "step",
-    [consent.NUMBERED_CUSTOMERS, consent.NUMBERED_RECORDS, Step("consents", consent.CONSENTS), consent.REACTIONS,
-     consent.DECISIONS, consent.RECENT_BUYERS, consent.JUDGED_CHANNELS, consent.PERMISSIONS],
+    [evidence.NUMBERED_CUSTOMERS, evidence.NUMBERED_RECORDS, evidence.TOLD_CONSENTS, evidence.REACTIONS,
+     Step("events", evidence.EVENTS), Step("said", evidence.SAID), consent.DECISIONS, consent.OTHER_DECISIONS,
+     consent.RECENT_BUYERS, consent.BARRED, consent.PEOPLE, consent.PERMISSIONS],
     ids=lambda step: step.name,
 )  # fmt: skip
 def test_a_step_can_be_written_for_spark(step):
     assert step.spark.startswith(("WITH", "SELECT"))
-
-
-#: What happened to records of three people -> what follows for e-mail and marketing of the customer of r1.
-MORE_MERGES = {
-    "three records, the latest word in the third": (
-        {"r1": ("c1", 0.999), "r2": ("c1", 0.999), "r3": ("c1", 0.999)},
-        [event(YES, "2026-01-01"), event(YES, "2026-02-01", record="r2"), event(NO, "2026-03-01", record="r3")],
-        (False, "withdrawn"),
-    ),
-    "a withdrawal before the other's grant": (
-        SURE,
-        [event(NO, "2026-01-01"), event(YES, "2026-02-01", record="r2")],
-        (True, "granted"),
-    ),
-    "both at one moment in two records": (
-        SURE,
-        [event(NO, "2026-01-01"), event(YES, "2026-01-01", record="r2")],
-        (False, "withdrawn"),
-    ),
-    "a grant of another purpose joins": (
-        SURE,
-        [event(NO, "2026-01-01"), event(YES, "2026-02-01", record="r2", purpose="service")],
-        (False, "withdrawn"),
-    ),
-    "a grant of another channel joins": (
-        SURE,
-        [event(NO, "2026-01-01"), event(YES, "2026-02-01", record="r2", channel="sms")],
-        (False, "withdrawn"),
-    ),
-    "a box ticked in the other record": (
-        SURE,
-        [event(NO, "2026-01-01"), event(YES, "2026-09-01", record="r2", evidence=STATE)],
-        (False, "withdrawn"),
-    ),
-    "an objection in the other record": (
-        SURE,
-        [event(YES, "2026-01-01"), event(NO, "2026-02-01", record="r2", legal_basis="legitimate_interest")],
-        (False, "objected"),
-    ),
-    "an objection and a withdrawal at one moment": (
-        SURE,
-        [event(NO, "2026-02-01"), event(NO, "2026-02-01", record="r2", legal_basis="legitimate_interest")],
-        (False, "objected"),
-    ),
-    "an unconfirmed grant in a sure record": (
-        SURE,
-        [event(YES, "2026-02-01", record="r2", evidence=PENDING)],
-        (False, "unconfirmed"),
-    ),
-    "an unsure withdrawal after a sure grant": (
-        {"r1": ("c1", 0.999), "r2": ("c1", 0.96)},
-        [event(YES, "2026-01-01"), event(NO, "2026-02-01", record="r2")],
-        (False, "withdrawn"),
-    ),
-    "a record nobody delivered": (
-        {"r1": ("c1", None)},
-        [event(YES, "2026-01-01", record="gone")],
-        (False, "no_record"),
-    ),
-}
-
-
-@pytest.mark.parametrize("case", MORE_MERGES)
-def test_of_more_records_put_together(engine, case):
-    records, events, expected = MORE_MERGES[case]
-    assert judge(engine, *events, records=records) == expected
-    assert judge(engine, *reversed(events), records=records) == expected
 
 
 @pytest.mark.parametrize("channel", ASKED_CHANNELS)
@@ -509,28 +561,34 @@ def test_the_age_of_params_holds_by_every_channel(engine, channel, minimum_age, 
 @pytest.mark.parametrize("certain", [True, False])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_merge_makes_no_yes_of_noes_and_a_split_restores(engine, seed, certain):
-    _, records, events = random_history(seed)
-    apart = {record: (f"s{record}", None) for record in records}
+    draw, records, events = random_history(seed)
     events = [e for e in events if e["evidence"] != STATE]
-    prepare(engine, events, records=apart)
+    sends = [
+        send(f"2026-0{draw.randint(1, 9)}-{day:02d}", record=record, bounced=bounced, delivered=not bounced)
+        for record in draw.sample(list(records), 30)
+        for day, bounced in enumerate(draw.sample([True, False, False], 2), start=2)
+    ]
+    apart = {record: (f"s{record}", None) for record in records}
+    prepare(engine, events, sends, records=apart)
     before = decide(engine)
     together = {record: (customer, 0.999 if certain else 0.9) for record, (customer, _) in records.items()}
-    prepare(engine, events, records=together)
+    prepare(engine, events, sends, records=together)
     merged = decide(engine)
     parts = {}
     for record, (customer, _) in together.items():
         parts.setdefault(customer, []).append(f"s{record}")
-    turned = 0
-    for (customer, channel, purpose), row in merged.items():
-        if purpose != "marketing" or not row["allowed"]:
-            continue
+    yes = {key for key, row in merged.items() if row["allowed"]}
+    assert bool(yes) is certain
+    for customer, channel, purpose in yes:
         old = [before[part, channel, purpose] for part in parts[customer]]
-        assert certain
+        if purpose == "profiling":
+            # each purpose by its own word, wherever it was given
+            assert (customer, channel, "marketing") in yes
+            assert any(part["answer"] == "granted" for part in old)
+            continue
         granted = [part["valid_from"] for part in old if part["allowed"]]
-        refused = [part["valid_from"] for part in old if part["answer"] in ("withdrawn", "objected")]
+        refused = [part["valid_from"] for part in old if part["answer"] in ("withdrawn", "objected", "bounced")]
         assert granted
         assert not refused or max(refused) < max(granted)
-        turned += len(refused)
-    assert certain or not any(row["allowed"] for row in merged.values())
-    prepare(engine, events, records=apart)
+    prepare(engine, events, sends, records=apart)
     assert decide(engine) == before

@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from crmlib.params import PermissionSettings
-from crmlib.permission.consent import ASKED_CHANNELS, decide_permissions
+from crmlib.permission.consent import decide_permissions
+from crmlib.permission.evidence import ASKED_CHANNELS
 from tests.made_tables import make_table, make_tables
 from tests.sources.conftest import Deliveries
 
