@@ -71,7 +71,7 @@ LOADS: dict[str, set[str]] = {
     "audit": {"phonenumbers"},
     "identity": {"pandas", "splink", "scipy", "phonenumbers", "sqlglot"},
     "permission": {"pandas", "phonenumbers"},
-    "behaviour": {"pandas", "lifetimes", "scipy"},
+    "behaviour": {"pandas", "lifetimes", "scipy", "numba"},
     "audience": {"pandas", "scipy"},
     "campaign": {"pandas", "scipy", "numba", "statsmodels"},
     "activation": {"pandas", "scipy", "numba"},

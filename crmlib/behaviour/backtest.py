@@ -26,10 +26,12 @@ from crmlib.behaviour.scoring import (
     score_counts,
     score_probabilities,
 )
+from crmlib.behaviour.windows import AS_TOLD
 from crmlib.errors import NothingToDo
 
 #: What is used where no earlier origin can tell which model is better.
 DEFAULT_COUNTS, DEFAULT_CHANCES = BLEND, MIXTURE
+_NO_ERROR = 1e-9  # of a forecast that is right to the last purchase
 _DIFFERENCES = [f"{metric}_difference_{end}" for metric in ("mae", "rmse", "log_loss") for end in ("low", "high")]
 #: Columns of table `backtest`.
 SCORES = (
@@ -136,7 +138,7 @@ def choose_models(scores: pd.DataFrame, horizon_days: int, last: date | None) ->
     counted_in = [later, *(part for part in earlier if set(later["model"]) <= set(part["model"]))]
     judged = pd.concat(counted_in).groupby("model")[["mae", "rmse", "poisson_deviance", "log_loss"]].mean()
     judged = judged.loc[later["model"]]
-    counted = np.log(judged[["mae", "rmse", "poisson_deviance"]]).sum(axis=1)
+    counted = np.log(judged[["mae", "rmse", "poisson_deviance"]].clip(lower=_NO_ERROR)).sum(axis=1)
     return str(counted.idxmin()), str(judged["log_loss"].idxmin())
 
 
@@ -188,7 +190,8 @@ def _ask_all(forecaster: Forecaster, sample: Sample) -> dict[str, pd.DataFrame]:
 def _place(forecaster: Forecaster, name: str, sample: Sample, longest: int, seed: int) -> Floats | None:
     if name not in (*BTYD_MODELS, RHYTHM, MIXTURE):
         return None
-    return place_next_purchases(forecaster.model(name, sample), sample.frame, sample.days(longest), seed)
+    window = AS_TOLD if name in BTYD_MODELS else forecaster.window(name, sample)
+    return place_next_purchases(forecaster.model(name, sample), sample.frame, sample.days(longest), seed, window)
 
 
 def _score(

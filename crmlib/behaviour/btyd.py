@@ -54,6 +54,10 @@ class FitterBase(BaseFitter):  # type: ignore[misc]  # lifetimes is untyped
     data: pd.DataFrame
     log_likelihood_: float
 
+    def _values(self, *names: str) -> list[float]:
+        """Parameters by name, as plain numbers."""
+        return [float(self.params_[name]) for name in names]
+
     def _compute_variance_matrix(self) -> pd.DataFrame:
         """Covariance of the parameters from that of their logarithms; lifetimes' own is right on the diagonal alone."""
         values = self.params_.to_numpy(float)
@@ -124,7 +128,7 @@ class _BetaGeometric(FitterBase):
 
     def conditional_probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """P(alive | frequency, recency, T)."""
-        r, alpha, a, b = self.params_[["r", "alpha", "a", "b"]]
+        r, alpha, a, b = self._values("r", "alpha", "a", "b")
         x, t_x, age = _arrays(frequency, recency, T)
         with np.errstate(divide="ignore", invalid="ignore"):
             log_odds = np.log(a / (b + x - self._kept_chances)) + (r + x) * np.log((alpha + age) / (alpha + t_x))
@@ -136,7 +140,7 @@ class _BetaGeometric(FitterBase):
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
     ) -> Floats:
         """P(at least one purchase within t | frequency, recency, T)."""
-        r, alpha = self.params_[["r", "alpha"]]
+        r, alpha = self._values("r", "alpha")
         horizon, x, age = _arrays(t, frequency, T)
         sooner = -np.expm1((r + x) * np.log1p(-horizon / (alpha + age + horizon)))
         buys: Floats = self.conditional_probability_alive(frequency, recency, T) * sooner
@@ -146,7 +150,7 @@ class _BetaGeometric(FitterBase):
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
     ) -> Floats:
         """E(purchases within t | frequency, recency, T), after Euler's transformation, which cannot overflow."""
-        r, alpha, a, b = self.params_[["r", "alpha", "a", "b"]]
+        r, alpha, a, b = self._values("r", "alpha", "a", "b")
         horizon, x, age = _arrays(t, frequency, T)
         a = a if abs(a - 1) > 1e-6 else 1 + 1e-6  # the formula has a removable gap at a = 1
         z = horizon / (alpha + age + horizon)
@@ -219,7 +223,7 @@ class ParetoNbd(FitterBase, ParetoNBDFitter):  # type: ignore[misc]  # lifetimes
 
     def conditional_probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """P(alive | frequency, recency, T)."""
-        r, alpha, s, beta = self.params_[["r", "alpha", "s", "beta"]]
+        r, alpha, s, beta = self._values("r", "alpha", "s", "beta")
         x, t_x, age = _arrays(frequency, recency, T)
         alive = -(r + x) * np.log(alpha + age) - s * np.log(beta + age)
         left: Floats = np.log(s) + log_integral(r + x, alpha, s + 1, beta, t_x, age)
@@ -230,7 +234,7 @@ class ParetoNbd(FitterBase, ParetoNBDFitter):  # type: ignore[misc]  # lifetimes
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
     ) -> Floats:
         """P(at least one purchase within t | frequency, recency, T)."""
-        r, alpha, s, beta = self.params_[["r", "alpha", "s", "beta"]]
+        r, alpha, s, beta = self._values("r", "alpha", "s", "beta")
         horizon, x, age = _arrays(t, frequency, T)
         alive = -(r + x) * np.log(alpha + age) - s * np.log(beta + age)
         buys = np.log(r + x) + log_integral(r + x + 1, alpha, s, beta, age, age + horizon)
@@ -243,7 +247,7 @@ class ParetoNbd(FitterBase, ParetoNBDFitter):  # type: ignore[misc]  # lifetimes
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
     ) -> Floats:
         """E(purchases within t | frequency, recency, T)."""
-        r, alpha, s, beta = self.params_[["r", "alpha", "s", "beta"]]
+        r, alpha, s, beta = self._values("r", "alpha", "s", "beta")
         horizon, x, age = _arrays(t, frequency, T)
         s_less_one = s - 1 if abs(s - 1) > 1e-6 else 1e-6
         lived = -np.expm1(-s_less_one * np.log1p(horizon / (beta + age))) / s_less_one

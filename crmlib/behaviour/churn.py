@@ -17,6 +17,7 @@ from scipy.special import expit, logit
 
 from crmlib.behaviour.histories import PurchaseModel
 from crmlib.behaviour.integrals import Floats
+from crmlib.behaviour.windows import AS_TOLD, WindowCalibration
 
 HIATUS_RULE = "hiatus_rule"
 _MIN_CASES = 25  # of buyers and of others, under which nothing is calibrated
@@ -109,7 +110,7 @@ def train_hiatus_rule(histories: pd.DataFrame, bought: ArrayLike) -> HiatusRule:
 
 @dataclass(frozen=True)
 class CalibratedModel:
-    """A purchase model with calibrated probabilities.
+    """A purchase model with calibrated probabilities and a calibrated next purchase.
 
     Parameters
     ----------
@@ -117,10 +118,13 @@ class CalibratedModel:
         Trained on everything known.
     calibrations : mapping of int to Calibration
         Horizon in days -> its calibration, learnt on earlier origins.
+    window : WindowCalibration
+        Of the distribution of the next purchase, learnt there, too.
     """
 
     model: PurchaseModel
     calibrations: Mapping[int, Calibration]
+    window: WindowCalibration = AS_TOLD
 
     def p_buy(self, histories: pd.DataFrame) -> dict[int, Floats]:
         """Calibrated probability of a purchase within each horizon; a longer horizon is never less likely."""

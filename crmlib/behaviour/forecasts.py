@@ -27,6 +27,7 @@ from crmlib.behaviour.mixture import train_mixture
 from crmlib.behaviour.origins import Sample, find_earlier
 from crmlib.behaviour.rhythm import train_rhythm
 from crmlib.behaviour.trees import Trees, train_trees
+from crmlib.behaviour.windows import AS_TOLD, WindowCalibration, train_window
 from crmlib.errors import NothingToDo
 
 RHYTHM, MIXTURE, TREES, BLEND = "mbg_cnbd_k", "rhythm_mixture", "trees", "blend"
@@ -129,6 +130,13 @@ class Forecaster:
         model = self.model(name, taught)
         return {days: calibrate(model, taught.frame, taught.days(days)) for days in self.horizons_days}
 
+    def window(self, name: str, at: Sample) -> WindowCalibration:
+        """Calibration of a model's next purchase, learnt at the latest sample that had ended by then."""
+        earlier = find_earlier(self.samples, at.origin, max(self.horizons_days))
+        if not earlier:
+            return AS_TOLD
+        return train_window(self.model(name, earlier[-1]), earlier[-1].frame, earlier[-1].horizon_days)
+
     def trees(self, at: Sample) -> Trees:
         """Trees grown on the samples that had ended by a sample's origin."""
         key = (at.origin, at.horizon_days)
@@ -198,9 +206,14 @@ def train_cycle_model(forecaster: Forecaster, now: Sample) -> CalibratedModel:
         If neither can be fitted.
     """
     try:
-        return CalibratedModel(forecaster.model(RHYTHM, now), forecaster.calibrations(RHYTHM, now))
+        return _calibrate_cycle(forecaster, RHYTHM, now)
     except NothingToDo:
-        return CalibratedModel(forecaster.model("mbg_nbd", now), forecaster.calibrations("mbg_nbd", now))
+        return _calibrate_cycle(forecaster, "mbg_nbd", now)
+
+
+def _calibrate_cycle(forecaster: Forecaster, name: str, now: Sample) -> CalibratedModel:
+    model = forecaster.model(name, now)
+    return CalibratedModel(model, forecaster.calibrations(name, now), forecaster.window(name, now))
 
 
 def _tabulate(chances: Mapping[int, Floats], counts: Mapping[int, Floats], index: pd.Index) -> pd.DataFrame:

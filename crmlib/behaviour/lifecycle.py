@@ -184,10 +184,12 @@ class _Judge:
         return self._overdue(self.frequency, self.recency, age)
 
     def next_purchase(self, quantile: float) -> Floats:
-        """Days from now to the next purchase, if still a customer, at a quantile."""
+        """Days from now to the next purchase, if still a customer, at a quantile of the calibrated distribution."""
         unit = self.rhythm.days_per_unit
         fitter: RhythmFitter = self.rhythm.fitter
-        return unit * fitter.next_purchase_quantile(quantile, self.frequency, self.recency / unit, self.age / unit)
+        history = (self.frequency, self.recency / unit, self.age / unit)
+        level = self.model.window.find_level(quantile, fitter.conditional_probability_alive(*history))
+        return unit * fitter.next_purchase_quantile(level, *history)
 
     def _overdue(self, frequency: Floats, recency: Floats, age: Floats) -> Floats:
         unit = self.rhythm.days_per_unit

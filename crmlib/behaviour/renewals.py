@@ -3,11 +3,92 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaincinv, gammaln, poch
+from numpy.typing import ArrayLike
+from scipy.special import gammaincinv, gammaln
 
 from crmlib.behaviour.integrals import Floats
+from crmlib.behaviour.loops import compiled, loop_over
 
-_MANY_STAGES = 300.0  # beyond so many expected stages, sums are replaced by an integral over the rate
+_MANY_STAGES = 3_000.0  # beyond so many expected stages, sums are replaced by an integral over the rate
+_FAR_AHEAD = 100.0  # horizons longer than so many times the customer's own clock, too
+_NEGLIGIBLE = 1e-10
+_LARGE = 1e200
+_ROWS = 10_000  # whose integrals are held at once
+
+
+def further_purchases(
+    k: int, n: ArrayLike, now: ArrayLike, elapsed: ArrayLike, horizon: ArrayLike, a: float, b: ArrayLike
+) -> Floats:
+    """Expected purchases within the horizon after the next one, of customers alive, for integer k.
+
+    A gap is k stages of a Poisson process. Of the m stages since the last purchase, i (fewer than k) have passed and
+    m - i fall within the horizon; the chance of both is proportional to
+    (n)_m / m! q^m C(m, i) (elapsed / horizon)^i with q = horizon / (now + horizon): a negative binomial law of m, and
+    i of them early enough not to have ended the gap. Purchases so far, m // k, carry the chance to leave after each.
+
+    Parameters
+    ----------
+    k : int
+        Stages of a gap.
+    n, now : array_like
+        Shape and rate of the gamma distribution of a customer's stage rate: r + k x, alpha + T.
+    elapsed, horizon : array_like
+        Time since the last purchase, time to look ahead.
+    a : float
+    b : array_like
+        Beta distribution of the chance to leave, after the purchases made.
+    """
+    rows = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in (n, now, elapsed, horizon, b)))
+    turns = rows[3] / rows[1]
+    many = (rows[0] * turns > _MANY_STAGES) | (turns > _FAR_AHEAD)
+    if not many.any():
+        return loop_over(_count_all, rows, k, a)
+    expected = np.empty_like(rows[0])
+    few = ~many
+    expected[few] = loop_over(_count_all, [column[few] for column in rows], k, a)
+    chosen = np.flatnonzero(many)
+    for start in range(0, len(chosen), _ROWS):
+        part = chosen[start : start + _ROWS]
+        shape, clock, since, ahead, leaving = (column[part] for column in rows)
+        expected[part] = _further_purchases_over_rate(k, shape, clock, since, ahead, a, leaving)
+    return expected
+
+
+@compiled
+def _count_all(
+    made: Floats, n: Floats, now: Floats, elapsed: Floats, horizon: Floats, b: Floats, k: int, a: float
+) -> None:
+    """Sum over m, stage by stage, in proportion to the chance of m = 0; the sum of all chances divides it."""
+    chances = np.empty(k)
+    for row in range(len(made)):
+        ahead = now[row] + horizon[row]
+        comes, passed = horizon[row] / ahead, elapsed[row] / ahead
+        chances[:] = 0.0
+        chances[0] = 1.0
+        stays, purchases, expected, total, m = 1.0, 0.0, 0.0, 1.0, 0
+        while True:
+            rise = (n[row] + m) / (m + 1.0)
+            likely = 0.0
+            for i in range(k - 1, 0, -1):
+                chances[i] = rise * (comes * chances[i] + passed * chances[i - 1])
+                likely += chances[i]
+            chances[0] *= rise * comes
+            likely += chances[0]
+            m += 1
+            if m % k == 0 and m > k:
+                j = m // k
+                stays *= (b[row] + j - 2.0) / (a + b[row] + j - 2.0)
+                purchases += stays
+            total += likely
+            expected += likely * purchases
+            if m >= 2 * k and m % 4 == 0:
+                ratio = comes * (n[row] + m) / (m - k + 1.0)
+                if ratio < 1.0 and likely * max(purchases, 1.0) * 2.0 * ratio < _NEGLIGIBLE * (1.0 - ratio) * total:
+                    break
+            if total > _LARGE:
+                chances /= _LARGE
+                total, expected = total / _LARGE, expected / _LARGE
+        made[row] = expected / total
 
 
 def _purchases_before_leaving(opportunities: Floats, a: float, b: Floats) -> Floats:
@@ -16,59 +97,6 @@ def _purchases_before_leaving(opportunities: Floats, a: float, b: Floats) -> Flo
     stays = np.exp(gammaln(b + opportunities) - gammaln(b) - gammaln(a + b - 1 + opportunities) + gammaln(a + b - 1))
     purchases: Floats = (a + b - 1) / (a - 1) * (1 - stays)
     return purchases
-
-
-def further_purchases(k: int, n: Floats, now: Floats, elapsed: Floats, horizon: Floats, a: float, b: Floats) -> Floats:
-    """Expected purchases within the horizon after the next one, of customers alive, for integer k.
-
-    A gap is k stages of a Poisson process. How many passed since the last purchase (fewer than k) and
-    how many will within the horizon is counted stage by stage; the running total of purchases carries
-    the chance to leave after each.
-
-    Parameters
-    ----------
-    k : int
-        Stages of a gap.
-    n, now : ndarray
-        Shape and rate of the gamma distribution of a customer's stage rate: r + k x, alpha + T.
-    elapsed, horizon : ndarray
-        Time since the last purchase, time to look ahead.
-    a : float
-    b : ndarray
-        Beta distribution of the chance to leave, after the purchases made.
-    """
-    u, q = elapsed / now, horizon / (now + horizon)
-    stage = np.arange(k)
-    log_passed = np.log(poch(n[:, None], stage)) + stage * np.log(np.maximum(u, 1e-300))[:, None] - gammaln(stage + 1)
-    log_passed -= np.logaddexp.reduce(log_passed, axis=1, keepdims=True)
-
-    expected = np.empty_like(n)
-    many = (n * q / (1 - q) > _MANY_STAGES) | (q > 0.99)
-    if many.any():
-        chosen = (n[many], now[many], elapsed[many], horizon[many], a, b[many])
-        expected[many] = _further_purchases_over_rate(k, *chosen)
-    rows = np.flatnonzero(~many)
-    log_stages = log_passed[rows] + (n[rows, None] + stage) * np.log1p(-q[rows])[:, None]
-    n, q, b = n[rows, None], q[rows], b[rows]
-    stays, purchases, sums, total = np.ones(len(rows)), np.zeros(len(rows)), np.zeros(len(rows)), 0
-    while rows.size:
-        made = total - stage[: total + 1]
-        if total and total % k == 0:
-            stays *= (b + total // k - 2) / (a + b + total // k - 2) if total > k else 1.0
-            purchases += stays if total > k else 0.0
-        probability = np.exp(log_stages[:, : total + 1])
-        term = probability.sum(axis=1) * purchases
-        sums += term
-        log_stages[:, : total + 1] += np.log((n + total) / (made + 1) * q[:, None])
-        total += 1
-        if total % 16 == 0:
-            ratio = (n[:, 0] + total) / max(total - k + 1, 1) * q
-            with np.errstate(divide="ignore", invalid="ignore"):
-                going = ~((total > 2 * k) & (ratio < 1) & (2 * term * ratio / (1 - ratio) < 1e-9))
-            expected[rows] = sums
-            rows, log_stages, n, q, b = rows[going], log_stages[going], n[going], q[going], b[going]
-            stays, purchases, sums = stays[going], purchases[going], sums[going]
-    return expected
 
 
 def _further_purchases_over_rate(

@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
-from scipy.special import betainc, betaincinv, betaln, digamma, gammaln
+from scipy.special import betaln, digamma, gammaln
 
 from crmlib.behaviour.btyd import MIN_REPEAT_BUYERS, FitterBase, fit
+from crmlib.behaviour.gaps import find_end, survive
 from crmlib.behaviour.histories import PurchaseModel
 from crmlib.behaviour.integrals import Floats, make_positive
 from crmlib.behaviour.renewals import further_purchases
@@ -147,24 +148,25 @@ class RhythmFitter(FitterBase):
         """
         k, r, scaled_alpha, a, b = np.exp(at)
         alpha = scaled_alpha / k
-        n, z = r + k * x, (alpha + t_x) / (alpha + age)
-        survival = betainc(n, k, z)
+        n, bought, now = r + k * x, alpha + t_x, alpha + age
+        survival = survive(n, k, bought, now)
         dropout, chances, dropout_a, dropout_b = self._dropout(a, b, x)
         total = np.maximum(survival + dropout, 1e-300)
-        log_now = np.log(alpha + t_x)
+        log_now = np.log(bought)
         each = gammaln(n) - gammaln(r) - x * gammaln(k) + r * np.log(alpha) - n * log_now
         each += betaln(a, b + chances) - betaln(a, b) + np.log(total)
         log_likelihood = (k - 1) * log_gaps.sum() + (w * each).sum()
 
         step_n, step_k = 1e-5 * n, 1e-5 * k
-        by_n = (betainc(n + step_n, k, z) - betainc(n - step_n, k, z)) / (2 * step_n) / total
-        by_k = (betainc(n, k + step_k, z) - betainc(n, k - step_k, z)) / (2 * step_k) / total
+        by_n = (survive(n + step_n, k, bought, now) - survive(n - step_n, k, bought, now)) / (2 * step_n) / total
+        by_k = (survive(n, k + step_k, bought, now) - survive(n, k - step_k, bought, now)) / (2 * step_k) / total
+        z = bought / now
         with np.errstate(divide="ignore"):
             by_z = np.exp((n - 1) * np.log(z) + (k - 1) * np.log1p(-z) - betaln(n, k)) / total
         by_z = np.where(age > t_x, by_z, 0.0)
         of_n = digamma(n) - log_now + by_n
         leaving = digamma(a + b) - digamma(a + b + chances)
-        by_alpha = alpha * (r / alpha - n / (alpha + t_x) + by_z * (age - t_x) / (alpha + age) ** 2)
+        by_alpha = alpha * (r / alpha - n / bought + by_z * (age - t_x) / now**2)
         parts = [
             k * (x * of_n - x * digamma(k) + by_k) - by_alpha,
             r * (of_n - digamma(r) + np.log(alpha)),
@@ -185,28 +187,24 @@ class RhythmFitter(FitterBase):
         return a * left, x, left, -a * left**2
 
     def _state(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Floats, ...]:
-        k, r, alpha = self.params_[["k", "r", "alpha"]]
+        k, r, alpha = self._values("k", "r", "alpha")
         x, t_x, age = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in (frequency, recency, T)))
-        n, z = r + k * x, (alpha + t_x) / (alpha + age)
+        n = r + k * x
         dropout, chances, _, _ = self._dropout(self.params_["a"], self.params_["b"], x)
-        return n, betainc(n, k, z), dropout, chances, alpha + t_x, alpha + age
+        return n, survive(n, k, alpha + t_x, alpha + age), dropout, chances, alpha + t_x, alpha + age
 
     def conditional_probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """P(alive) = I_z / (I_z + D)."""
         _, survival, dropout, *_ = self._state(frequency, recency, T)
-        total = survival + dropout
-        alive: Floats = np.where(total > 0, survival / np.where(total > 0, total, 1.0), 1.0)
-        return alive
+        return _divide(survival, survival + dropout, where_nothing_is_left=1.0)
 
     def probability_of_purchase_within(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
     ) -> Floats:
         """P(at least one purchase within t) = (I_z - I_z') / (I_z + D), z' being z at T + t."""
         n, survival, dropout, _, bought, now = self._state(frequency, recency, T)
-        later = betainc(n, self.params_["k"], bought / (now + np.asarray(t, float)))
-        total = survival + dropout
-        buys: Floats = np.clip((survival - later) / np.where(total > 0, total, 1.0), 0.0, 1.0)
-        return buys
+        later = survive(n, self.params_["k"], bought, now + np.asarray(t, float))
+        return np.clip(_divide(survival - later, survival + dropout), 0.0, 1.0)
 
     def overdue_percentile(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """Share of the customer's gaps that would have ended by now: 1 - I_z."""
@@ -215,10 +213,9 @@ class RhythmFitter(FitterBase):
 
     def next_purchase_quantile(self, q: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """Time from now to the next purchase, if still a customer, at quantile q; inf if out of reach."""
-        n, survival, _, _, bought, now = self._state(frequency, recency, T)
-        w = betaincinv(n, self.params_["k"], (1 - np.asarray(q, float)) * survival)
-        ahead: Floats = np.where(w > 0, np.maximum(bought / np.where(w > 0, w, 1.0) - now, 0.0), np.inf)
-        return ahead
+        k, r, alpha = self._values("k", "r", "alpha")
+        x, t_x, age = (np.atleast_1d(np.asarray(values, float)) for values in (frequency, recency, T))
+        return find_end(q, r + k * x, k, alpha + t_x, alpha + age)
 
     def conditional_expected_number_of_purchases_up_to_time(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
@@ -229,12 +226,12 @@ class RhythmFitter(FitterBase):
         1/k, the squared variation of a gap (in a renewal process the count is linear in it); the neighbours
         keep the mean gap: alpha becomes alpha k / k'. Below 1 the line through 1 and 2 is used.
         """
-        k, r, alpha, a, b = self.params_[["k", "r", "alpha", "a", "b"]]
+        k, r, alpha, a, b = self._values("k", "r", "alpha", "a", "b")
         horizon, x, t_x, age = np.broadcast_arrays(
             *(np.atleast_1d(np.asarray(values, float)) for values in (t, frequency, recency, T))
         )
+        n, survival, dropout, chances, bought, now = self._state(x, t_x, age)
         below = max(int(np.floor(k)), 1)
-        chances = self._dropout(a, b, x)[1]
         further = np.zeros_like(x)
         share_above = (1 / below - 1 / k) * below * (below + 1)
         for neighbour, share in ((below, 1 - share_above), (below + 1, share_above)):
@@ -243,8 +240,9 @@ class RhythmFitter(FitterBase):
                 further += share * further_purchases(
                     neighbour, r + neighbour * x, moved + age, age - t_x, horizon, a, b + chances
                 )
-        first = self.probability_of_purchase_within(horizon, x, t_x, age)
-        expected: Floats = first + self.conditional_probability_alive(x, t_x, age) * np.maximum(further, 0.0)
+        alive = _divide(survival, survival + dropout, where_nothing_is_left=1.0)
+        first = np.clip(_divide(survival - survive(n, k, bought, now + horizon), survival + dropout), 0.0, 1.0)
+        expected: Floats = first + alive * np.maximum(further, 0.0)
         return expected
 
 
@@ -311,3 +309,8 @@ def as_rhythm(model: PurchaseModel) -> PurchaseModel:
     rhythm = RhythmFitter(k=1.0)
     rhythm.params_ = pd.concat([pd.Series({"k": 1.0}), model.fitter.params_[["r", "alpha", "a", "b"]]])
     return PurchaseModel(model.name, rhythm, model.days_per_unit)
+
+
+def _divide(part: Floats, whole: Floats, where_nothing_is_left: float = 0.0) -> Floats:
+    left = whole > 0
+    return np.where(left, part / np.where(left, whole, 1.0), where_nothing_is_left)

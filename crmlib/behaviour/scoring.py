@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from crmlib.behaviour.histories import PurchaseModel
 from crmlib.behaviour.integrals import Floats
+from crmlib.behaviour.windows import AS_TOLD, WindowCalibration, bracket_next_purchases
 
 _FLOOR = 1e-3  # least count a forecast is held to in the Poisson deviance
 _RESAMPLES, _AT_A_TIME = 1_000, 50
@@ -55,7 +56,13 @@ def bound_calibration_error(p: Floats, seed: int) -> float:
     return float(np.quantile(drawn, 0.95))
 
 
-def place_next_purchases(model: PurchaseModel, frame: pd.DataFrame, horizon_days: int, seed: int) -> Floats:
+def place_next_purchases(
+    model: PurchaseModel,
+    frame: pd.DataFrame,
+    horizon_days: int,
+    seed: int,
+    window: WindowCalibration = AS_TOLD,
+) -> Floats:
     """Where each next purchase fell in its forecast distribution: uniform on 0–1 if that is right.
 
     Randomised within the day of the purchase; who did not return falls anywhere after the horizon.
@@ -64,12 +71,8 @@ def place_next_purchases(model: PurchaseModel, frame: pd.DataFrame, horizon_days
     ----------
     Czado, Gneiting, Held (2009), Predictive Model Assessment for Count Data, Biometrics 65, eq. 1.
     """
-    random = np.random.default_rng(seed)
-    came = frame["next_purchase_days"].to_numpy(float)
-    came = np.where(came <= horizon_days, came, np.nan)
-    before = model.p_buy(frame, np.where(np.isnan(came), horizon_days, came - 1))
-    until = np.where(np.isnan(came), 1.0, model.p_buy(frame, np.where(np.isnan(came), horizon_days, came)))
-    return before + (until - before) * random.random(len(frame))
+    before, until = (window.bend(end) for end in bracket_next_purchases(model, frame, horizon_days))
+    return before + (until - before) * np.random.default_rng(seed).random(len(frame))
 
 
 def group_calibration(p: pd.Series, bought: pd.Series, groups: int = 10) -> pd.DataFrame:

@@ -1,0 +1,75 @@
+"""What in the tickets a model would take for behaviour and is not: closed weeks, and tickets of stores not yet open."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from crmlib.engine import Engine, Step
+
+#: Purchase days that the weeks around a silence make likely in it, from which it is no chance (one in e^20).
+EXPECTED = 20
+CLOSED_DAYS = 14
+
+CLOSURES = Step(
+    "closures",
+    f"""
+WITH days AS (
+    SELECT date_diff('day', DATE '1970-01-01', bought_on) AS day, count(*) AS purchases
+    FROM purchase_days
+    GROUP BY bought_on
+),
+around AS (
+    SELECT day,
+           sum(purchases) OVER (ORDER BY day RANGE BETWEEN 27 PRECEDING AND CURRENT ROW) AS before,
+           sum(purchases) OVER (ORDER BY day RANGE BETWEEN CURRENT ROW AND 27 FOLLOWING) AS after
+    FROM days
+),
+silences AS (
+    SELECT lag(day) OVER (ORDER BY day) + 1 AS first_day, day - 1 AS last_day, after,
+           lag(before) OVER (ORDER BY day) AS before
+    FROM around
+)
+SELECT first_day, last_day, last_day - first_day + 1 AS days
+FROM silences
+WHERE last_day - first_day + 1 >= {CLOSED_DAYS} AND least(before, after) / 28 * (last_day - first_day + 1) >= {EXPECTED}
+""",
+)
+
+EARLY_TICKETS = Step(
+    "early_tickets",
+    """
+SELECT b.store_id, min(s.opened_on) AS opened_on, count(*) AS tickets, min(b.bought_on) AS first_on
+FROM buyer_tickets AS b
+JOIN stores AS s ON s.store_id = b.store_id
+WHERE b.bought_on < s.opened_on
+GROUP BY b.store_id
+""",
+)
+
+
+def find_oddities(engine: Engine) -> list[str]:
+    """Say what is odd in the tickets that `summarise_purchases` read.
+
+    Parameters
+    ----------
+    engine : Engine
+        With purchase_days, buyer_tickets and stores.
+
+    Returns
+    -------
+    list of str
+        A sentence each; none where nothing is odd.
+    """
+    found = []
+    for closure in engine.rows(f"FROM {engine.run(CLOSURES)} ORDER BY first_day"):
+        first, last = (date(1970, 1, 1) + timedelta(days=closure[name]) for name in ("first_day", "last_day"))
+        found.append(
+            f"No known customer bought from {first} to {last} ({closure['days']} days): closed, or tickets were never "
+            "delivered. These days count as silence, so customers look less regular and later than they are."
+        )
+    for store in engine.rows(f"FROM {engine.run(EARLY_TICKETS)} ORDER BY store_id"):
+        found.append(
+            f"{store['tickets']:,} tickets of store {store['store_id']} bear dates from {store['first_on']} on, before "
+            f"it opened on {store['opened_on']}. They count on the dates they bear; mend the one or the other."
+        )
+    return found
