@@ -13,11 +13,19 @@ LONGEST_ADDRESS = 300
 _EDGES = " ,.;-"
 
 _NUMBER = re.compile(
-    r"[\s,]+(?:(?:n[º°o]?|num(?:ero)?|nr|no|número)\b[.\s]*|#\s*)?"
-    r"(?P<number>\d{1,5}(?:\s?[-/]\s?\d{1,4})?\s?(?:[a-z](?![\w'’]))?|s/n|km\.?\s?\d+(?:[.,]\d+)?)(?P<after>(?:[\s,.;ºª-].*)?)$",
+    r"[\s,]+(?:(?:n[º°o]?|num(?:ero)?|nr|no|número|parc(?:ela)?|nave)\b[.\s]*|#\s*)?"
+    r"(?P<number>\d{1,5}(?:\s?[-/]\s?\d{1,4})?\s?(?:[a-z](?![\w'’]))?|s/n)(?P<after>(?:[\s,.;ºª-].*)?)$",
+    re.IGNORECASE,
+)
+#: A place on a road: its kilometre, with the metres as decimals.
+_KILOMETRE = re.compile(
+    r"(?:^|[\s,]+)(?:km|p\.?\s?k|kil[oó]metro|punto\s+kilom[eé]trico)(?![^\W\d])[.\s]*(?P<whole>\d{1,4})(?:[.,'](?P<part>\d{1,3}))?"
+    r"(?P<after>(?:[\s,.;-].*)?)$",
     re.IGNORECASE,
 )
 _LEADING_NUMBER = re.compile(r"^(?P<number>\d{1,5}(?:[-/]\d{1,4})?[a-z]?)[\s,]+(?P<street>[^\W\d].*)$", re.IGNORECASE)
+#: Places within which streets have names of their own.
+_ESTATES = ("urbanizacion", "residencial", "poligono", "edificio", "barriada")
 _GLUED_TYPE = re.compile(r"^(c|av|avda|pl|pza|ctra)\s?[/.]\s?", re.IGNORECASE)
 
 
@@ -61,9 +69,10 @@ def normalise_address(
     -------
     Address
         Type written out in lower case (``avenida`` for Avda.), name in its usual capitals, number and unit
-        in upper case. Valid when street and number are there.
+        in upper case; a kilometre as ``KM12,5``. An estate beside a street's own name is left out. Valid when street
+        and number are there.
     """
-    line = tidy_spaces((street or address_line or "")[:LONGEST_ADDRESS]).strip(_EDGES)
+    line = _leave_estate(tidy_spaces((street or address_line or "")[:LONGEST_ADDRESS]).strip(_EDGES))
     kind = _find_type(street_type)
     kind, name = _take_leading_type(kind, line)
     number, rest = _tidy_number(house_number), unit
@@ -129,8 +138,20 @@ def _take_leading_type(kind: str, line: str) -> tuple[str, str]:
         kind, name = found, rest.strip(_EDGES)
 
 
+def _leave_estate(line: str) -> str:
+    """The street of a line that also names the estate it lies in (Urb. Los Olivos, C/ Jazmín 5)."""
+    parts = re.split(r"\s*,\s*|\s+-\s+", line)
+    kinds = [_take_leading_type("", part)[0] for part in parts]
+    if all(not kind or kind in _ESTATES for kind in kinds):
+        return line
+    kept = [part for part, kind in zip(parts, kinds, strict=True) if kind not in _ESTATES]
+    return line if len(kept) == len(parts) else ", ".join(kept)
+
+
 def _take_number(name: str, may_lead: bool) -> tuple[str, str, str]:
     """Name, number and what follows it; a number before ``de`` belongs to the name (Calle 25 de Julio)."""
+    if (road := _KILOMETRE.search(name)) and road.start():
+        return name[: road.start()].strip(_EDGES), _tell_kilometre(road), road["after"]
     leading = _LEADING_NUMBER.match(name) if may_lead else None
     if leading and not re.match(r"de\b", leading["street"], re.IGNORECASE):
         return leading["street"].strip(_EDGES), _tidy_number(leading["number"]), ""
@@ -141,10 +162,17 @@ def _take_number(name: str, may_lead: bool) -> tuple[str, str, str]:
 
 
 def _tidy_number(number: str | None) -> str:
+    if road := _KILOMETRE.fullmatch((number or "").strip(_EDGES)):
+        return _tell_kilometre(road)
     text = re.sub(r"\s+", "", number or "").upper().strip(_EDGES)
     if text in {"S/N", "SN"}:
         return "S/N"
-    return re.sub(r"^(?:N[º°O]?|NUM|NR)\.?(?=\d)", "", text)
+    return re.sub(r"^(?:N[º°O]?|NUM|NR|PARC(?:ELA)?|NAVE)\.?(?=\d)", "", text)
+
+
+def _tell_kilometre(road: re.Match[str]) -> str:
+    part = (road["part"] or "").rstrip("0")
+    return f"KM{int(road['whole'])}" + (f",{part}" if part else "")
 
 
 def _tidy_unit(unit: str | None) -> str | None:

@@ -87,6 +87,62 @@ def evaluate_identities(engine: Engine, identities: str, truth: str | None) -> p
     return pd.DataFrame(rows, columns=["metric", "value", "n"]).astype({"n": "int64"})
 
 
+def evaluate_households(engine: Engine, identities: str, people: str | None, homes: str | None) -> pd.DataFrame:
+    """Judge who is said to live together by the truth.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `source_records`.
+    identities : str
+        Table with source, source_record_id, customer_id, household_id.
+    people, homes : str, optional
+        Tables with source, source_record_id, person_id; and with person_id, household_id. Without either there is
+        nothing to tell.
+
+    Returns
+    -------
+    pandas.DataFrame
+        metric, value, n: ``household_precision``, ``household_recall`` and ``household_f1`` of the pairs of records
+        that are two people's (by the truth) or two customers' (as found) of one home.
+    """
+    if people is None or homes is None:
+        return pd.DataFrame({"metric": [], "value": [], "n": []}).astype({"metric": "str", "n": "int64"})
+    counted = engine.row(
+        f"""
+        WITH judged AS (
+            SELECT i.customer_id, i.household_id AS found, t.person_id, h.household_id AS home
+            FROM {identities} i
+            JOIN {people} t ON t.source = i.source AND t.source_record_id = i.source_record_id
+            SEMI JOIN source_records r ON r.source = i.source AND r.source_record_id = i.source_record_id
+            LEFT JOIN {homes} h ON h.person_id = t.person_id
+        ),
+        sizes AS (
+            SELECT count(*) AS records, found IS NOT NULL AS is_found, home IS NOT NULL AS is_home,
+                   grouping(found) + 2 * grouping(customer_id) + 4 * grouping(home) + 8 * grouping(person_id) AS kind
+            FROM judged
+            GROUP BY GROUPING SETS ((found), (found, customer_id), (home), (home, person_id), (found, home),
+                                    (found, home, customer_id), (found, home, person_id),
+                                    (found, home, customer_id, person_id))
+        ),
+        pairs AS (SELECT kind, is_found, is_home, records * (records - 1) / 2 AS pairs FROM sizes)
+        SELECT coalesce(sum(CASE kind WHEN 14 THEN pairs WHEN 12 THEN -pairs END) FILTER (WHERE is_found), 0) AS found,
+               coalesce(sum(CASE kind WHEN 11 THEN pairs WHEN 3 THEN -pairs END) FILTER (WHERE is_home), 0) AS true,
+               coalesce(sum(CASE kind WHEN 10 THEN pairs WHEN 0 THEN pairs ELSE -pairs END)
+                        FILTER (WHERE is_found AND is_home AND kind IN (10, 8, 2, 0)), 0) AS right_pairs
+        FROM pairs
+        """
+    )
+    found, true, right = (float(counted[name]) for name in ("found", "true", "right_pairs"))
+    precision, recall = _share(right, found), _share(right, true)
+    rows = [
+        ("household_precision", precision, found),
+        ("household_recall", recall, true),
+        ("household_f1", _f1(precision, recall), true),
+    ]
+    return pd.DataFrame(rows, columns=["metric", "value", "n"]).astype({"n": "int64"})
+
+
 def evaluate_thresholds(engine: Engine, truth: str) -> pd.DataFrame:
     """Judge single links by the truth, at every threshold.
 

@@ -7,15 +7,11 @@ place of one, and in the end the latest wins. The parts of an address are one va
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 
 from crmlib.engine import Engine, Step, literal
-from crmlib.errors import InputError
-from crmlib.identity.rulings import VALUE_DIGITS, Rulings, ValueRuling, append_ruling
+from crmlib.identity.rulings import VALUE_DIGITS, Rulings, ValueRuling
 from crmlib.params import GoldenSettings
 
 #: What is consolidated value by value, and how each is written as text.
@@ -154,75 +150,6 @@ def choose_values(engine: Engine, settings: GoldenSettings, rulings: Rulings) ->
     engine.run(_rate_values(settings))
     engine.run(_decide_values(settings))
     return engine.run(CHOSEN_VALUES)
-
-
-def pin_value(
-    engine: Engine,
-    path: Path | None,
-    record: tuple[str, str],
-    field: str,
-    reviewer: str,
-    decided_at: datetime,
-    as_of_date: date,
-    decision: Literal["pin", "unpin"] = "pin",
-) -> ValueRuling:
-    """Keep that a record's value for a field stays, or does so no longer.
-
-    Parameters
-    ----------
-    engine : Engine
-        Holds ``customer_records`` and ``record_values``.
-    path : Path, optional
-        File of rulings.
-    record : (source, source_record_id)
-    field : str
-        One of `FIELDS`, but ``address`` for its parts.
-    reviewer : str
-        Who says so.
-    decided_at : datetime
-    as_of_date : datetime.date
-        Of the run that was looked at.
-    decision : {"pin", "unpin"}
-
-    Raises
-    ------
-    InputError
-        If the params name no file, nobody signs, or the record gives no value for the field.
-    """
-    if path is None:
-        raise InputError("The params name no file for rulings; write identity: {rulings: rulings.jsonl} and run again.")
-    if not reviewer.strip():
-        raise InputError("Write your name: a ruling is signed.")
-    rows = engine.rows(
-        "SELECT recency FROM customer_records WHERE source = $source AND source_record_id = $record",
-        source=record[0],
-        record=record[1],
-    )
-    seen = hash_value(engine, field, rows[0]["recency"]) if rows and field not in ADDRESS_PARTS else None
-    if seen is None:
-        raise InputError(f"The record '{record[1]}' of {record[0]} gives nothing for the field '{field}'.")
-    ruling = ValueRuling(
-        record=record,
-        field=field,
-        decision=decision,
-        seen=seen,
-        reviewer=reviewer.strip(),
-        decided_at=decided_at,
-        as_of_date=as_of_date,
-    )
-    append_ruling(path, ruling)
-    return ruling
-
-
-def hash_value(engine: Engine, field: str, recency: int) -> str | None:
-    """The short hash of a record's value, as a ruling keeps it; None if the record gives none."""
-    found = engine.rows(
-        f"SELECT left(sha256(field || chr(31) || value), {VALUE_DIGITS}) AS seen FROM record_values "
-        "WHERE recency = $recency AND field = $field",
-        recency=recency,
-        field=field,
-    )
-    return str(found[0]["seen"]) if found else None
 
 
 def _list_values() -> str:

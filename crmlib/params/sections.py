@@ -117,6 +117,8 @@ class IdentitySettings(Settings):
         one.
     deterministic_national_id : bool
         Whether the same valid national id makes two records one person.
+    increments : {"auto", "full"}
+        Whether only new and changed records are compared where the run before kept its linkage, or all in every run.
     rulings : str, optional
         File that keeps what people rule about pairs and values, as seen from the params file; the first ruling
         makes it.
@@ -126,6 +128,7 @@ class IdentitySettings(Settings):
     match_threshold: float = Field(default=0.5, gt=0, lt=1)
     costs: IdentityCosts | None = None
     deterministic_national_id: bool = True
+    increments: Literal["auto", "full"] = "auto"
     rulings: str | None = None
     golden: GoldenSettings = GoldenSettings()
 

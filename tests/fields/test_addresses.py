@@ -15,6 +15,13 @@ from crmlib.fields.addresses import check_postcode_province, normalise_address, 
         ("Pza. de España s/n", "plaza", "de España", "S/N", None),
         ("Ctra. General del Sur km 12,5", "carretera", "General del Sur", "KM12,5", None),
         ("Urb. Las Torres, 5", "urbanizacion", "las Torres", "5", None),
+        ("Urb. Los Olivos, C/ Jazmín 5, 2ºB", "calle", "Jazmín", "5", "2ºB"),
+        ("Calle Jazmín, 5, Urbanización Los Olivos", "calle", "Jazmín", "5", None),
+        ("C/ Mayor 12, Edif. Sol, 3º B", "calle", "Mayor", "12", "3º B"),
+        ("Urbanización Monteverde, parcela 14", "urbanizacion", "Monteverde", "14", None),
+        ("Pol. Ind. Las Salinas - nave 7", "poligono", "Ind. las Salinas", "7", None),
+        ("Ctra. TF 5, p.k. 12.300", "carretera", "Tf 5", "KM12,3", None),
+        ("Carretera GC-1 Kilómetro 23", "carretera", "Gc-1", "KM23", None),
         ("Paseo de Las Canteras, nº 2, ático", "paseo", "de las Canteras", "2", "ÁTICO"),
         ("12 High Street", "street", "High Street", "12", None),
         ("wallaby place", "place", "Wallaby Place", None, None),
@@ -47,7 +54,13 @@ def test_parts_in_their_own_fields():
     )
 
 
-address_text = st.text("abcé ÑC/.,º0123-nN ", max_size=30)
+@pytest.mark.parametrize("written", ["km 12,5", "KM. 12.500", "p.k. 12'5", "punto kilométrico 12,50", "KM12,5"])
+def test_spellings_of_a_kilometre_are_one_number(written):
+    assert normalise_address(None, "Ctra.", "General del Sur", written).house_number == "KM12,5"
+    assert normalise_address(f"Ctra. General del Sur, {written}").house_number == "KM12,5"
+
+
+address_text = st.text("abcé ÑC/.,º0123-nNkmu'", max_size=30)
 
 
 @given(address_text, st.sampled_from([None, "C/", "avenida", "Zzz"]))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crmlib.identity.evaluation import evaluate_identities, evaluate_thresholds
+from crmlib.identity.evaluation import evaluate_households, evaluate_identities, evaluate_thresholds
 from tests.identity.conftest import make_table
 
 labels = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=14)
@@ -75,3 +75,45 @@ def test_thresholds_are_judged_by_single_links(engine):
     assert curve.loc[5, ["precision", "recall", "f1"]].tolist() == [0.5, 0.5, 0.5]
     assert curve.loc[6, ["precision", "recall"]].tolist() == [1.0, 0.5]
     assert curve.index.max() == 12, "a contradicted pair never links"
+
+
+homes = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 3), st.sampled_from([None, 0, 1])), min_size=1, max_size=12
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=homes)
+def test_households_are_judged_as_by_counting_pairs_one_by_one(engine, rows):
+    load(engine, [(customer, person) for customer, person, _ in rows])
+    engine.execute("CREATE OR REPLACE TABLE lived (customer_id VARCHAR, household_id VARCHAR)")
+    found_home = {customer: home for customer, _, home in rows}
+    true_home = {person: (person % 2 if person else None) for _, person, _ in rows}
+    for customer, home in found_home.items():
+        engine.execute(
+            "INSERT INTO lived VALUES ($customer, $home)",
+            customer=f"c{customer}",
+            home=None if home is None else f"h{home}",
+        )
+    engine.execute(
+        "CREATE OR REPLACE TABLE homed AS SELECT f.*, l.household_id FROM found f LEFT JOIN lived l USING (customer_id)"
+    )
+    engine.execute(
+        "CREATE OR REPLACE TABLE true_homes AS SELECT DISTINCT person_id, "
+        "CASE WHEN person_id <> 'p0' THEN 't' || (substr(person_id, 2)::INT % 2) END AS household_id FROM truth"
+    )
+    counted = {"found": 0, "true": 0, "right": 0}
+    for (customer, person, _), (other_customer, other_person, _) in combinations(rows, 2):
+        home, other_home = found_home[customer], found_home[other_customer]
+        found = home is not None and home == other_home and customer != other_customer
+        true = true_home[person] is not None and true_home[person] == true_home[other_person] and person != other_person
+        counted["found"] += found
+        counted["true"] += true
+        counted["right"] += found and true
+    judged = evaluate_households(engine, "homed", "truth", "true_homes").set_index("metric")["value"]
+    assert judged["household_precision"] == (counted["right"] / counted["found"] if counted["found"] else 0.0)
+    assert judged["household_recall"] == (counted["right"] / counted["true"] if counted["true"] else 0.0)
+
+
+def test_without_a_truth_of_homes_there_is_nothing_to_tell(engine):
+    assert evaluate_households(engine, "homed", "truth", None).empty

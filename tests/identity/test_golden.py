@@ -18,8 +18,8 @@ from crmlib.identity.consolidation import (
     trace_example,
 )
 from crmlib.identity.golden import consolidate_customers
+from crmlib.identity.pinning import PinDesk, pin_value
 from crmlib.identity.rulings import read_rulings
-from crmlib.identity.survivorship import pin_value
 from crmlib.params import GoldenSettings
 from tests.made_tables import at, make_tables
 
@@ -384,3 +384,27 @@ def test_an_example_is_traced_without_a_value(engine):
     assert traced.loc["Phone"].tolist() == ["A", "–", "only"]
     assert not any(value in traced.to_string() for value in (OLD, NEW, "600112233"))
     assert summarise_rules(engine).set_index("rule")["values"].to_dict() == {"latest": 1, "only": 1}
+
+
+def test_what_a_person_sees_of_a_customer_can_be_pinned(engine, tmp_path):
+    records = [
+        {"email": OLD, "postcode": "35001", "source": "erp"},
+        {"email": NEW, "postcode": "38001", "address_line": "Calle Sol 3", "source": "web"},
+    ]
+    choose(engine, "email", [], *records)
+    path = tmp_path / "rulings.jsonl"
+    desk = PinDesk(engine, path, AS_OF, lambda: at("2026-10-01"))
+    listed = {(one.field, one.value.split()[0], one.source): one for one in desk.list_candidates(" c1")}
+    assert listed["email", NEW, "web"].rule == "latest"
+    assert listed["email", OLD, "erp"].rule == ""
+    assert listed["address", "Calle", "web"].rule == "latest"
+    assert not any(field == "postcode" for field, *_ in listed)
+    assert "stays as long as" in desk.keep(listed["email", OLD, "erp"], "pin", "Xenia")
+    customer, rule, _ = choose(engine, "email", [], *records, rulings=read_rulings(path))
+    assert (customer["email"], rule) == (OLD, "pinned")
+    assert "follows the rules again" in desk.keep(listed["email", OLD, "erp"], "unpin", "Xenia")
+    assert choose(engine, "email", [], *records, rulings=read_rulings(path))[0]["email"] == NEW
+    with pytest.raises(InputError, match="no customer 'c9'"):
+        desk.list_candidates("c9")
+    with pytest.raises(InputError, match="name no file"):
+        PinDesk(engine, None, AS_OF, lambda: at("2026-10-01")).keep(listed["email", OLD, "erp"], "pin", "Xenia")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from types import SimpleNamespace
 
 import pytest
 
 from crmlib.errors import InputError
-from crmlib.report.widgets import STAND_IN, CounterPanel, ReviewPanel
+from crmlib.report.widgets import STAND_IN, CounterPanel, PinPanel, ReviewPanel
 
 CHOICES = {"segment": ["champions", "lost"], "island": ["Tenerife"]}
 
@@ -136,3 +137,61 @@ def test_a_notebook_that_is_read_holds_one_sentence_of_the_review(review):
     assert shown["text/plain"] == review.sentence
     assert "The 2 pairs at which most is at stake" in review.sentence
     assert "Ana" not in str(shown)
+
+
+class Values:
+    """One customer's two e-mails and a phone; nobody may pin without a name."""
+
+    def __init__(self):
+        self.kept = []
+
+    def list_candidates(self, customer_id):
+        if customer_id != "c1":
+            raise InputError("There is no customer <c9>.")
+        return [
+            SimpleNamespace(field=field, value=value, source="erp", changed_on=date(2026, 10, 1), rule=rule)
+            for field, value, rule in (
+                ("email", "new@x.example", "latest"),
+                ("email", "old@x.example", ""),
+                ("phone", "600", "only"),
+            )
+        ]
+
+    def keep(self, candidate, decision, reviewer):
+        if not reviewer:
+            raise InputError("Write your name.")
+        self.kept.append((candidate.value, decision, reviewer))
+        return f"Kept: {decision}."
+
+
+def test_a_value_is_pinned_in_the_lab():
+    desk = Values()
+    panel = PinPanel(desk, "c9")
+    assert panel._choice.layout.display == "none"
+    panel.look.click()
+    assert "no customer &lt;c9&gt;" in panel.said.value
+    panel.customer.value = "c1"
+    panel.look.click()
+    assert [text for text, _ in panel.values.options] == [
+        "new@x.example  (erp, 2026-10-01; the golden one: latest)",
+        "old@x.example  (erp, 2026-10-01)",
+    ]
+    panel.values.value = 1
+    panel.pin.click()
+    assert 'role="alert"' in panel.said.value
+    panel.reviewer.value = "Ana"
+    panel.pin.click()
+    assert "It counts from the next run on" in panel.said.value
+    panel.fields.value = "phone"
+    panel.unpin.click()
+    assert desk.kept == [("old@x.example", "pin", "Ana"), ("600", "unpin", "Ana")]
+
+
+def test_a_notebook_that_is_read_holds_one_sentence_of_the_pins():
+    panel = PinPanel(Values(), "c1")
+    panel.look.click()
+    bundle = panel._repr_mimebundle_()
+    shown = {kind: content for kind, content in bundle.items() if kind != "application/vnd.jupyter.widget-view+json"}
+    assert set(shown) == {"text/plain", "text/html"}
+    assert shown["text/plain"] == repr(panel) == PinPanel.sentence
+    assert "x.example" not in str(shown)

@@ -194,6 +194,13 @@ def write_run(store: RunStore, params_file: Path, place: int, status: str = "com
     columns = {"source": [source for source, _ in delivered], "delivered": [text for _, text in delivered]}
     engine.register("delivered", pa.table(columns))
     engine.copy("FROM delivered", folder.private / "rejected_rows.parquet")
+    # what a linkage keeps for the next one
+    prepared = "(VALUES ('erp', 'E0000071', 'ana gil perez'), ('erp', 'E0000072', 'berta'))"
+    named = f"FROM {prepared} AS t(source, source_record_id, name_key)"
+    engine.copy(named, folder.private / "prepared_records.parquet")
+    sides = "source_l, source_record_id_l, source_r, source_record_id_r"
+    pairs = f"FROM (VALUES ('erp', 'E0000072', 'shop', 'S-000456')) AS t({sides})"
+    engine.copy(pairs, folder.private / "standing_pairs.parquet")
     engine.close()
     exports = folder.private / "exports"
     exports.mkdir()

@@ -129,6 +129,16 @@ def test_what_others_share_stays_with_them_and_is_no_tombstone(store, settings):
     assert "98 % of ana&#64;else.example" in after["night-0/report/index.html"]
 
 
+def test_what_a_linkage_keeps_for_the_next_is_erased_too(store, settings):
+    assert "ana gil perez" in decode(store.directory)["night-0/private/prepared_records.parquet"]
+    erase(store, settings)
+    after = decode(store.directory)
+    for night in ("night-0", "night-1", "night-2"):
+        kept = json.loads(after[f"{night}/private/prepared_records.parquet"])
+        assert [row["name_key"] for row in kept] == ["berta"]
+        assert json.loads(after[f"{night}/private/standing_pairs.parquet"]) == []
+
+
 def test_purchases_stay_and_are_nobodys(store, settings):
     erase(store, settings)
     tickets = json.loads(decode(store.directory)["night-1/tables/tickets.parquet"])
