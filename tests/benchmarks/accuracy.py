@@ -18,7 +18,7 @@ import pandas as pd
 
 from crmlib.demo.retailer import write_retailer
 from crmlib.engine import Engine
-from crmlib.identity import blocking, clusters, comparisons, decisions, linkage, records, registry
+from crmlib.identity import blocking, clusters, decisions, increments, linkage, registry, scoring
 from crmlib.identity.evaluation import evaluate_identities
 from crmlib.pipeline import run_pipeline
 from crmlib.tables import find_contract
@@ -118,14 +118,14 @@ class Steps:
 
 def link(engine: Engine, country: str, threshold: float, tell: Callable[[str], None]) -> pd.DataFrame:
     """Who is who among `source_records`, judged by ``truth``."""
-    records.normalise_records(engine, AS_OF, country)
+    base = increments.Base()
+    start = increments.begin_linkage(engine, "full", AS_OF, country, base)
     tell("normalised")
     blocking.block_pairs(engine)
     tell("blocked")
-    model = linkage.train_model(engine, comparisons.choose_comparisons(engine), seed=SEED)
+    model = linkage.train_model(engine, start.comparisons, seed=SEED)
     tell("trained")
-    linkage.predict_pairs(engine, model)
-    decisions.weigh_relatives(engine, model)
+    scoring.score_pairs(engine, model, start, base)
     decisions.decide_pairs(engine, model, decisions.estimate_pair_shares(engine, model))
     tell("scored")
     clusters.cluster_records(engine, threshold)

@@ -38,6 +38,13 @@ def test_one_column_alone(engine, add_records):
     assert found == 60
 
 
+def test_one_value_in_all_rows(engine, add_records):
+    rows = [{"given_name": "Ana", "surnames": "Gil", "phone": "922123456", "birth_date": AS_OF}] * 600
+    found, _ = link(engine, add_records, rows)
+    assert 1 <= found <= 600
+    assert engine.row("SELECT count(*) AS n FROM candidate_pairs")["n"] <= 600 * 200
+
+
 def test_every_record_twice(engine, add_records):
     rows = [
         person(number, phone=f"6{number * 37 % 90_000_000 + 10_000_000:08d}", email=f"{letters(number)}@correo.example")

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from crmlib.engine import Engine
-from crmlib.identity import blocking, clusters, decisions, increments, linkage
+from crmlib.identity import blocking, clusters, decisions, increments, linkage, scoring
 from crmlib.identity.constraints import hash_records, hold_rulings
 from crmlib.identity.records import normalise_records
 from crmlib.identity.rulings import PairRuling, Rulings
@@ -24,11 +24,11 @@ KEPT = increments.Base._fields
 
 
 class Linked(NamedTuple):
-    """A run's pairs, how it began, how many pairs it scored, and what it kept."""
+    """A run's pairs, how it began, how many pairs it compared, and what it kept."""
 
     pairs: set[tuple[str, str]]
     start: increments.Start
-    scored: int
+    compared: int
     kept: dict[str, Any]
 
 
@@ -40,18 +40,16 @@ def pairs_of(engine):
 
 
 def link(engine, rows, base=None):
-    """Link some rows, on a base where there is one; gives the pairs, how it began, the pairs scored, what it kept."""
+    """Link some rows, on a base where there is one; gives the pairs, how it began, the pairs compared, what it kept."""
     load_people(engine, rows)
     for name, table in (base or {}).items():
         engine.register(f"base_{name}", table)
     kept = increments.Base(*(f"base_{name}" for name in KEPT)) if base else increments.Base()
     start = increments.begin_linkage(engine, "auto", AS_OF, "ES", kept)
     blocking.block_pairs(engine, changed_only=start.model is not None)
+    compared = engine.row("SELECT count(*) AS n FROM candidate_pairs")["n"]
     model = start.model or linkage.train_model(engine, start.comparisons, seed=5)
-    linkage.predict_pairs(engine, model)
-    decisions.weigh_relatives(engine, model)
-    scored = engine.row("SELECT count(*) AS n FROM weighed_pairs")["n"]
-    increments.carry_pairs(engine, start, kept)
+    scoring.score_pairs(engine, model, start, kept)
     decisions.decide_pairs(engine, model, decisions.estimate_pair_shares(engine, model))
     clusters.cluster_records(engine, THRESHOLD)
     tables = (
@@ -59,7 +57,7 @@ def link(engine, rows, base=None):
         engine.arrow(f"FROM {increments.name_pairs(engine)}"),
         pa.Table.from_pandas(increments.keep_model(model, start)),
     )
-    return Linked(pairs_of(engine), start, scored, dict(zip(KEPT, tables, strict=True)))
+    return Linked(pairs_of(engine), start, compared, dict(zip(KEPT, tables, strict=True)))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +80,7 @@ def full():
 def test_an_increment_gives_what_a_full_run_gives(engine, base, full):
     made = link(engine, PEOPLE, base=base.kept)
     assert made.start.sentence.startswith(f"{NEW} of {len(PEOPLE)} records are new or changed")
-    assert 0 < made.scored < base.scored / 4
+    assert 0 < made.compared < base.compared / 4
     assert len(made.pairs ^ full) <= TOLERANCE * len(full)
     new = {row["source_record_id"] for row in PEOPLE[-NEW:]}
     assert any(new & set(pair) for pair in made.pairs), "new records were linked"
@@ -99,7 +97,7 @@ def test_night_after_night_it_stays_what_a_full_run_gives(engine, base, full):
 
 def test_the_same_records_again_change_nothing(engine, base):
     made = link(engine, list(reversed(PEOPLE[:-NEW])), base=base.kept)
-    assert made.scored == 0
+    assert made.compared == 0
     assert made.pairs == base.pairs
     for name in KEPT[:2]:
         columns = ", ".join(base.kept[name].column_names)

@@ -11,13 +11,13 @@ import pytest
 from crmlib.engine import Engine
 from crmlib.identity.blocking import block_pairs
 from crmlib.identity.clusters import cluster_records
-from crmlib.identity.comparisons import choose_comparisons
 from crmlib.identity.constraints import hash_records, hold_rulings
-from crmlib.identity.decisions import decide_pairs, estimate_pair_shares, weigh_relatives
-from crmlib.identity.linkage import predict_pairs, train_model
-from crmlib.identity.records import normalise_records
+from crmlib.identity.decisions import decide_pairs, estimate_pair_shares
+from crmlib.identity.increments import Base, begin_linkage, keep_model, name_pairs
+from crmlib.identity.linkage import train_model
 from crmlib.identity.registry import assign_customer_ids, collect_record_keys
 from crmlib.identity.rulings import PairRuling, Rulings
+from crmlib.identity.scoring import score_pairs
 from tests.identity.conftest import load_people, make_people
 from tests.identity.test_registry import check_that_nothing_moved_unsaid
 
@@ -27,13 +27,15 @@ THRESHOLD = 0.95
 
 
 class Retailer:
-    """People whose records arrive, change, leave and come by another source; each night is linked whole."""
+    """People whose records arrive, change, leave and come by another source; a night is linked on the one before."""
 
     def __init__(self):
         self.engine = Engine(threads=2, memory_limit="2GB")
         self.rows = make_people(300, 0.4, 23)
         self.random = np.random.default_rng(5)
         self.base = None, None
+        self.linkage = Base()
+        self.increments = 0
         self.known = self.rows[:280]
         self.coming = self.rows[280:]
         self.rulings: list[PairRuling] = []
@@ -61,11 +63,12 @@ class Retailer:
         engine = self.engine
         load_people(engine, rows)
         collect_record_keys(engine)
-        normalise_records(engine, as_of, "ES")
-        block_pairs(engine)
-        model = train_model(engine, choose_comparisons(engine), seed=3)
-        predict_pairs(engine, model)
-        weigh_relatives(engine, model)
+        start = begin_linkage(engine, "auto", as_of, "ES", self.linkage)
+        self.increments += start.model is not None
+        block_pairs(engine, changed_only=start.model is not None)
+        model = start.model or train_model(engine, start.comparisons, seed=3)
+        score_pairs(engine, model, start, self.linkage)
+        engine.register("linkage_model", keep_model(model, start))
         decide_pairs(engine, model, estimate_pair_shares(engine, model))
         hold_rulings(engine, Rulings(tuple(self.rulings)))
         cluster_records(engine, THRESHOLD)
@@ -89,6 +92,10 @@ class Retailer:
     def publish(self):
         self.engine.execute("CREATE OR REPLACE TABLE published AS FROM new_identities")
         self.engine.execute("CREATE OR REPLACE TABLE published_events AS FROM new_identity_events")
+        name_pairs(self.engine)
+        for name in ("prepared_records", "standing_pairs", "linkage_model"):
+            self.engine.execute(f"CREATE OR REPLACE TABLE published_{name} AS FROM {name}")
+        self.linkage = Base("published_prepared_records", "published_standing_pairs", "published_linkage_model")
         self.base = "published", "published_events"
 
     def rule(self, left, right, decision, as_of):
@@ -149,6 +156,7 @@ def test_twenty_nights_move_no_id_without_an_event():
         previous = current
     retailer.engine.close()
     assert arrived > 300
+    assert retailer.increments > NIGHTS // 2, "most nights only what is new was compared"
     assert moved > 0, "rulings moved records, and the events told"
 
 
