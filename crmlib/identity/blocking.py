@@ -9,8 +9,8 @@ import pandas as pd
 from crmlib.engine import Engine, Step
 
 #: Comparisons that are always affordable, and per record beyond that.
-LEAST_BUDGET = 1_000_000
-BUDGET_PER_RECORD = 20
+LEAST_BUDGET = 10_000_000
+BUDGET_PER_RECORD = 40
 #: A block of more records than this tells nothing: its value is common, not shared by one person.
 LARGEST_BLOCK = 200
 
