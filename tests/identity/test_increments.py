@@ -106,6 +106,7 @@ def test_the_same_records_again_change_nothing(engine, base):
         differing = f"(SELECT {columns} FROM one EXCEPT ALL SELECT {columns} FROM other)"
         assert len(made.kept[name]) == len(base.kept[name])
         assert engine.row(f"SELECT count(*) AS n FROM {differing}")["n"] == 0
+    assert engine.row("SELECT count(*) AS n FROM suggested_pairs")["n"] == 0
 
 
 def test_a_changed_record_is_linked_anew_and_one_that_left_is_gone(engine, base):
