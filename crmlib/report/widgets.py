@@ -209,16 +209,11 @@ class ReviewPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no
 class PinCandidate(Protocol):
     """A value of a customer's record; rule: by which it is the golden one, empty if it is not."""
 
-    @property
-    def field(self) -> str: ...
-    @property
-    def value(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def changed_on(self) -> date: ...
-    @property
-    def rule(self) -> str: ...
+    field: str
+    value: str
+    source: str
+    changed_on: date
+    rule: str
 
 
 class PinDesk(Protocol):
