@@ -7,6 +7,7 @@ named: ``--peer /path/to/venv/bin/python`` (it asks for older packages than the 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import tempfile
 import time
@@ -19,7 +20,7 @@ from crmlib.audit.findings import judge
 from crmlib.audit.reading import read_checks
 from crmlib.room import Room
 from crmlib.runs import RunFolder
-from tests.benchmarks.intake import COLUMNS, intake, timed, write_file
+from tests.benchmarks.intake import COLUMNS, Timed, intake, timed, write_file
 
 #: What differs from the intake's file: names of letters and ids with their own letter, but for one record in fifty.
 LETTERS = "translate(CAST({} AS VARCHAR), '0123456789', 'abcdefghij')"
@@ -55,15 +56,16 @@ def audit(folder: Path) -> None:
     print(f"    {counted['n']} findings, {counted['failing']:,} failing values", flush=True)
 
 
-def time_profile(python: str, table: Path) -> float:
-    """Seconds of the profiler's own run over a table, in a process of its own."""
-    begun = time.perf_counter()
+def time_profile(python: str, table: Path) -> Timed:
+    """How long the profiler's own run over a table takes, in a process of its own."""
+    begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([python, "-c", PROFILE, str(table)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
-    seconds = time.perf_counter() - begun
-    print(f"{'ydata-profiling (minimal)':28}{seconds:>9.1f} s", flush=True)
-    return seconds
+    seconds, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{'ydata-profiling (minimal)':28}{seconds:>9.1f} s{used:>9.1f} s of the processors", flush=True)
+    return Timed(seconds, used)
 
 
 def main() -> None:
@@ -86,10 +88,10 @@ def main() -> None:
         print(f"{given.rows:,} records, {len(COLUMNS)} fields")
         taken = timed("intake", intake, folder, "first", None)
         audited = timed("audit", audit, folder)
-        print(f"audit / intake {audited / taken:.2f}")
+        print(f"audit / intake {audited.beside(taken)}")
         if given.peer:
             profiled = time_profile(given.peer, folder / "runs" / "first" / "tables" / "source_records.parquet")
-            print(f"ydata-profiling / audit {profiled / audited:.1f}")
+            print(f"ydata-profiling / audit {profiled.beside(audited)}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import yaml
@@ -52,12 +53,14 @@ def write_file(path: Path, rows: int, expressions: Mapping[str, str] = COLUMNS) 
     """Write a CSV of customers, as an ERP would."""
     columns = ", ".join(f"{made} AS {name.upper()}" for name, made in expressions.items())
     connection = duckdb.connect(config={"threads": 2, "memory_limit": "2GB"})
+    connection.execute("SET enable_progress_bar = false")
     connection.execute(f"COPY (SELECT {columns} FROM range({rows}) AS r(i)) TO '{path}' (DELIMITER ';', HEADER)")
 
 
 def read_and_write(folder: Path) -> None:
     """DuckDB's own: the file read with its types found out, and written as Parquet."""
     connection = duckdb.connect(config={"threads": 2, "memory_limit": "2GB", "temp_directory": str(folder / "spill")})
+    connection.execute("SET enable_progress_bar = false")
     connection.execute(f"COPY (FROM '{folder}/customers.csv') TO '{folder}/bare.parquet' (COMPRESSION zstd)")
 
 
@@ -83,14 +86,26 @@ def intake(folder: Path, run_id: str, base: str | None) -> None:
 
 
 def measure(queue: multiprocessing.Queue, work: Callable[..., None], given: tuple[object, ...]) -> None:
-    """Seconds and peak memory (GB) of a call, in this process."""
-    begun = time.perf_counter()
+    """Seconds, seconds of the processors, and peak memory (GB) of a call, in this process."""
+    begun, used = time.perf_counter(), time.process_time()
     work(*given)
-    queue.put((time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2))
+    seconds, used = time.perf_counter() - begun, time.process_time() - used
+    queue.put((seconds, used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2))
 
 
-def timed(name: str, work: Callable[..., None], *given: object) -> float:
-    """Run a call in a process of its own; print and give its seconds."""
+class Timed(NamedTuple):
+    """How long a call took: seconds, and seconds of all processors, which neighbours on the machine change less."""
+
+    seconds: float
+    processors: float
+
+    def beside(self, other: Timed) -> str:
+        """Both as ratios."""
+        return f"{self.seconds / other.seconds:.2f} ({self.processors / other.processors:.2f} of the processors)"
+
+
+def timed(name: str, work: Callable[..., None], *given: object) -> Timed:
+    """Run a call in a process of its own; print and give how long it took."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=measure, args=(queue, work, given))
@@ -98,9 +113,9 @@ def timed(name: str, work: Callable[..., None], *given: object) -> float:
     process.join()
     if process.exitcode:
         raise SystemExit(f"{name} failed.")
-    seconds, peak = queue.get()
-    print(f"{name:28}{seconds:>9.1f} s{peak:>8.2f} GB", flush=True)
-    return float(seconds)
+    seconds, used, peak = queue.get()
+    print(f"{name:28}{seconds:>9.1f} s{used:>9.1f} s of the processors{peak:>8.2f} GB", flush=True)
+    return Timed(seconds, used)
 
 
 def main() -> None:
@@ -132,7 +147,7 @@ def main() -> None:
         first = timed("intake", intake, folder, "first", None)
         RunFolder(folder / "runs" / "first").update(lambda manifest: manifest.update(status="complete"))
         again = timed("the same delivery again", intake, folder, "again", "first")
-        print(f"intake / DuckDB {first / bare:.2f}; again / first {again / first:.2f}")
+        print(f"intake / DuckDB {first.beside(bare)}; again / first {again.beside(first)}")
 
 
 if __name__ == "__main__":

@@ -178,14 +178,15 @@ def _tell_why(said: bool, worth: float) -> str:
 
 
 def _explain(entity: str, guesses: Mapping[str, Guess], file_name: str) -> float:
-    marks = [name for name in MARKS[entity] if name in guesses and guesses[name].level != "perhaps"]
-    whole = bool(marks) if entity == "customers" else len(marks) == len(MARKS[entity])
+    named = entity in name_entities(file_name)
+    marks = [name for name in MARKS[entity] if name in guesses and (named or guesses[name].level != "perhaps")]
+    whole = bool(marks) if entity == "customers" or named else len(marks) == len(MARKS[entity])
     explained = sum(guess.score for guess in guesses.values())
     if entity == "customers":
         explained *= 1.0 if whole else UNMARKED
     else:
         explained *= MARKED if whole else UNMARKED
-    return explained * (NAMED if entity in name_entities(file_name) else 1.0)
+    return explained * (NAMED if named else 1.0)
 
 
 def name_entities(file_name: str) -> list[str]:

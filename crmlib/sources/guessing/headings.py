@@ -6,8 +6,11 @@ import csv
 import re
 import unicodedata
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cache, lru_cache
 from importlib.resources import files
+
+from crmlib.params import ENTITIES
 
 LANGUAGES = ("en", "es", "pt", "it", "pl", "de")
 #: What a word counts that only says of whom, where or in which form, beside one that says what.
@@ -15,6 +18,16 @@ QUALIFIER_WEIGHT = 0.3
 #: The least length of an abbreviation, and the share of a word's letters that two forms of it have in common.
 SHORTEST_STEM, SAME_STEM = 3, 0.75
 ABBREVIATED, INFLECTED = 0.9, 0.85
+#: What a word counts whose letters were left out (``qtd``, ``dt``), and one that another language spells almost so; the
+#: longest of the former, the shortest of the latter, and how much alike they are.
+CONTRACTED, COGNATE = 0.7, 0.8
+LONGEST_CONTRACTION, SHORTEST_COGNATE, ALIKE = 4, 6, 0.78
+#: What a heading counts that says of several things which one it is: ``NIF/CIF``, ``name or company``.
+ONE_OF_SEVERAL = 0.95
+_REMARK = re.compile(r"\(.*?\)|\[.*?\]")
+_SEVERAL = re.compile(r"/|\||\b(?:or|ou|lub|oder)\b|(?<=\w) o (?=\w)", re.IGNORECASE)
+_INITIALS = re.compile(r"\b(?:[^\W\d_]\.){2,}")
+_NUMBER_SIGN = re.compile(r"\b[Nn](?:\.\s?)?[ºª°]")
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,7 @@ def split_heading(heading: str) -> tuple[str, ...]:
     heading : str
         As ``F_NACIM``, ``fechaNacimiento`` or ``E-mail 1 - Value``.
     """
+    heading = _NUMBER_SIGN.sub("numero ", _INITIALS.sub(lambda found: found[0].replace(".", "") + " ", heading))
     parted = re.sub(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-Za-z])(?=\d)", " ", heading.replace("ł", "l").replace("Ł", "L"))
     plain = (
         unicodedata.normalize("NFKD", parted.replace("ß", "ss").replace("º", "o")).encode("ascii", "ignore").decode()
@@ -77,16 +91,41 @@ def list_meanings(entity: str) -> tuple[Meaning, ...]:
 
 @lru_cache(maxsize=65_536)
 def _compare_words(one: str, other: str) -> float:
-    """How surely two words are forms of one: the same, an abbreviation, another ending."""
+    """How surely two words are forms of one: the same, an abbreviation, another ending, another language's spelling."""
     if one == other:
         return 1.0
     short, long = sorted((one, other), key=len)
-    if short.isdigit() or long.isdigit():
+    if short.isdigit() or long.isdigit() or len(short) < 2:
         return 0.0
     if len(short) >= SHORTEST_STEM and long.startswith(short):
         return ABBREVIATED
     common = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(short))
-    return INFLECTED if common > SHORTEST_STEM and common >= SAME_STEM * len(long) else 0.0
+    if common > SHORTEST_STEM and common >= SAME_STEM * len(long):
+        return INFLECTED
+    if common and len(short) <= LONGEST_CONTRACTION < len(long) + 1 and not set(short[1:]) & set("aeiou"):
+        letters = iter(long)
+        return CONTRACTED if all(letter in letters for letter in short) else 0.0
+    if common > 1 and len(short) >= SHORTEST_COGNATE:
+        return COGNATE if SequenceMatcher(None, one, other).ratio() >= ALIKE else 0.0
+    return 0.0
+
+
+@cache
+def _list_near(word: str) -> frozenset[tuple[str, ...]]:
+    """The words of every meaning, of whatever entity, in which a word or a form of it stands."""
+    return frozenset(
+        words for other, meanings in _index_meanings().items() if _compare_words(word, other) for words in meanings
+    )
+
+
+@cache
+def _index_meanings() -> dict[str, set[tuple[str, ...]]]:
+    index: dict[str, set[tuple[str, ...]]] = {}
+    for entity in ENTITIES:
+        for meaning in list_meanings(entity):
+            for word in meaning.words:
+                index.setdefault(word, set()).add(meaning.words)
+    return index
 
 
 def _weigh(words: tuple[str, ...]) -> dict[str, float]:
@@ -108,17 +147,25 @@ def compare(heading: tuple[str, ...], meaning: tuple[str, ...]) -> float:
     return min(shared / every, 0.95) if every else 0.0
 
 
-@lru_cache(maxsize=16_384)
-def _compare(heading: tuple[str, ...], meaning: tuple[str, ...]) -> float:
-    return compare(heading, meaning)
+@lru_cache(maxsize=4_096)
+def _score_meanings(heading: str) -> dict[tuple[str, ...], float]:
+    """How near a heading is to the words of each meaning that it is near at all."""
+    whole = _REMARK.sub(" ", heading)
+    whole = whole if split_heading(whole) else heading
+    scores: dict[tuple[str, ...], float] = {}
+    for worth, said in ((1.0, whole), *((ONE_OF_SEVERAL, part) for part in _SEVERAL.split(whole))):
+        words = split_heading(said)
+        for meaning in frozenset().union(*map(_list_near, words)):
+            scores[meaning] = max(scores.get(meaning, 0.0), worth * compare(words, meaning))
+    return scores
 
 
 def score_fields(entity: str, heading: str) -> dict[str, float]:
     """How near a heading is to each field of an entity, where it is at all; 1 is a field's own name."""
-    words = split_heading(heading)
+    near = _score_meanings(heading)
     scores: dict[str, float] = {}
     for meaning in list_meanings(entity):
-        score = _compare(words, meaning.words)
+        score = near.get(meaning.words, 0.0)
         if score > scores.get(meaning.field, 0.0):
             scores[meaning.field] = score
     return scores
