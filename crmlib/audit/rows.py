@@ -229,7 +229,7 @@ def _make(engine: Engine, entity: str, table: str, check: Check, stale_after_day
         case "spelt_domain":
             return "email_ok", "NOT spelt_ok"
         case "not_junk":
-            return given, _is_junk(value)
+            return given, _is_junk(engine, table, check)
         case "fits_province":
             return "fits_province IS NOT NULL", "NOT fits_province"
         case "fresh":
@@ -248,15 +248,20 @@ def _make(engine: Engine, entity: str, table: str, check: Check, stale_after_day
     return None
 
 
-def _is_junk(value: str) -> str:
+def _is_junk(engine: Engine, table: str, check: Check) -> str:
     """Whether a text is written where there is nothing: a placeholder's words, signs, one letter over and over."""
+    value, junk = quote(check.field), f"junk_{check.entity}_{check.field}"
     said = read_words("no_value")
-    words = "|".join(sorted(re.escape(word) for word in said))
-    # whoever writes nothing writes little: longer texts are not looked into
-    longest = max(map(len, said)) + 4
+    words = "|".join(sorted(map(re.escape, said)))
     letters = "|".join(f"{letter}+" for letter in "abcdefghijklmnopqrstuvwxyz0")
-    folded = f"trim(regexp_replace(lower(strip_accents({value})), '[^\\p{{L}}0-9]+', ' ', 'g'))"
-    return f"(length({value}) <= {longest} AND regexp_full_match({folded}, {literal(f'(?:{words}|{letters}|)')}))"
+    folded = "trim(regexp_replace(lower(strip_accents(text)), '[^\\p{L}0-9]+', ' ', 'g'))"
+    # whoever writes nothing writes little: longer texts are not looked into, and each text once
+    longest = max(map(len, said)) + 4
+    short = f"SELECT DISTINCT {value} AS text FROM {quote(table)} WHERE length({value}) <= {longest}"
+    texts = engine.run(Step(f"short_{check.entity}_{check.field}", short))
+    form = literal(f"(?:{words}|{letters}|)")
+    engine.run(Step(junk, f"SELECT text FROM {quote(texts)} WHERE regexp_full_match({folded}, {form})"))
+    return f"{value} IN (SELECT text FROM {quote(junk)})"
 
 
 def _is_shared(engine: Engine, table: str, check: Check) -> str:
@@ -289,9 +294,9 @@ def _disagree(engine: Engine, table: str, check: Check) -> tuple[str, str]:
         Step(
             compared,
             f"""
-            SELECT person, count(DISTINCT {value}) > 1 AS differs FROM {quote(table)}
+            SELECT person, min({value}) <> max({value}) AS differs FROM {quote(table)}
             WHERE person IS NOT NULL AND {value} IS NOT NULL
-            GROUP BY person HAVING count(DISTINCT source) > 1
+            GROUP BY person HAVING min(source) <> max(source)
             """,
         )
     )

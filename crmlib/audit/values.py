@@ -69,7 +69,6 @@ def judge_values(engine: Engine, country: str, as_of_date: date, columns: list[s
         and surname), birth_date_ok, postcode_ok, fits_province; each empty where there is no value.
     """
     kept = ", ".join(quote(name) for name in dict.fromkeys((*OTHERS, *JUDGED, *columns)))
-    address, provider = plain.email_parts("email_text")
     engine.run(
         Step(
             "record_values",
@@ -79,12 +78,16 @@ def judge_values(engine: Engine, country: str, as_of_date: date, columns: list[s
                 upper(regexp_replace(national_id, '[^0-9A-Za-z]', '', 'g')) AS id_text,
                 {plain.phone_national("phone", country)} AS phone_national
               FROM source_records
+            ),
+            told AS (
+              SELECT *, coalesce({plain.is_plain_email("email_text")}, false) AS plain_email,
+                {plain.phone_e164("phone_national", country)} AS plain_phone,
+                {plain.national_id("id_text", country)} AS plain_id,
+                company IS NOT NULL OR {plain.name_parts("given_name", "coalesce(surname_1, surnames)")} AS plain_name
+              FROM spelt
             )
-            SELECT * EXCLUDE (phone_national), {address} AS plain_email, {provider} AS provider,
-              {plain.phone_e164("phone_national", country)} AS plain_phone,
-              {plain.national_id("id_text", country)} AS plain_id,
-              company IS NOT NULL OR {plain.name_parts("given_name", "coalesce(surname_1, surnames)")} AS plain_name
-            FROM spelt
+            SELECT * EXCLUDE (phone_national), CASE WHEN plain_email THEN split_part(email_text, '@', 2) END AS provider
+            FROM told
             """,
         )
     )
@@ -96,8 +99,8 @@ def judge_values(engine: Engine, country: str, as_of_date: date, columns: list[s
         "judged_records",
         f"""
         SELECT {own}, v.email_text, v.id_text,
-          CASE WHEN v.plain_email IS NOT NULL THEN providers.valid ELSE emails.valid END AS email_ok,
-          CASE WHEN v.plain_email IS NOT NULL THEN providers.spelt ELSE emails.spelt END AS spelt_ok,
+          CASE WHEN v.plain_email THEN providers.valid ELSE emails.valid END AS email_ok,
+          CASE WHEN v.plain_email THEN providers.spelt ELSE emails.spelt END AS spelt_ok,
           CASE WHEN v.plain_phone IS NOT NULL THEN true ELSE phones.valid END AS phone_ok,
           coalesce(v.plain_phone, phones.e164) AS phone_e164,
           CASE WHEN v.plain_id THEN true ELSE ids.valid END AS national_id_ok,
@@ -108,9 +111,10 @@ def judge_values(engine: Engine, country: str, as_of_date: date, columns: list[s
           provinces.fits AS fits_province
         FROM record_values AS v
         LEFT JOIN worked_providers AS providers ON providers.provider = v.provider
-        LEFT JOIN worked_emails AS emails ON emails.email = v.email
-        LEFT JOIN worked_phones AS phones ON phones.phone = v.phone
-        LEFT JOIN worked_ids AS ids ON ids.national_id = v.national_id
+        LEFT JOIN worked_emails AS emails ON emails.email = CASE WHEN NOT v.plain_email THEN v.email END
+        LEFT JOIN worked_phones AS phones ON phones.phone = CASE WHEN v.plain_phone IS NULL THEN v.phone END
+        LEFT JOIN worked_ids AS ids
+          ON ids.national_id = CASE WHEN v.plain_id IS DISTINCT FROM true THEN v.national_id END
         LEFT JOIN worked_names AS names ON NOT v.plain_name AND {same_name}
         LEFT JOIN worked_birth_dates AS days ON days.birth_date = v.birth_date
         LEFT JOIN default_dates AS defaults ON defaults.source = v.source AND defaults.birth_date = v.birth_date
@@ -147,9 +151,7 @@ def _work_doubtful(engine: Engine, country: str, as_of_date: date) -> None:
         lambda provider: judge_email(f"nombre.apellido@{provider}"),
         spelt,
     )
-    engine.map_distinct(
-        "worked_emails", "SELECT email FROM record_values WHERE plain_email IS NULL", judge_email, spelt
-    )
+    engine.map_distinct("worked_emails", "SELECT email FROM record_values WHERE NOT plain_email", judge_email, spelt)
     engine.map_distinct(
         "worked_phones",
         "SELECT phone FROM record_values WHERE plain_phone IS NULL",
