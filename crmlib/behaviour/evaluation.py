@@ -17,6 +17,23 @@ _MIN_GAPS = 10
 #: Stages of customers who buy in a rhythm, in the order of how late they are.
 RHYTHM_STAGES = ("on_rhythm", "due", "late", "at_risk")
 
+#: Metrics as pages name them.
+METRIC_NAMES = {
+    "alive_auc": "Who is still a customer, ranked above who is not (AUC)",
+    "alive_share": "Share who are still customers",
+    "mean_p_alive": "Mean chance of being a customer still",
+    "regularity_spearman": "Regularity of customers with ten gaps or more (rank correlation)",
+    "stage_agreement": "Share in the very stage they are in",
+    "overdue_spearman": "How overdue (rank correlation)",
+    "late_auc": "Late ones ranked above those in rhythm (AUC)",
+    "gone_auc": "Dormant and lost ones ranked the least likely to buy (AUC)",
+    "next_28d_auc": "Who buys within 28 days, ranked above who does not (AUC)",
+    "next_91d_spearman": "Purchases of the next 91 days (rank correlation)",
+    "next_date_spearman": "Date of the next purchase (rank correlation)",
+    "residual_spearman": "What customers will buy, as ranked here (rank correlation)",
+    "residual_spearman_bg_nbd": "The same, as BG/NBD ranks them (rank correlation)",
+}
+
 PERSONS = Step(
     "judged_persons",
     """

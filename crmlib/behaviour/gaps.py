@@ -52,7 +52,7 @@ def _survive_all(made: Floats, n: Floats, bought: Floats, now: Floats, k: float,
     for row in range(len(made)):
         scale = _rise(n[row], k) - log_gamma
         z, u = bought[row] / now[row], (now[row] - bought[row]) / now[row]
-        made[row] = _survive(n[row], k, scale, z, u)
+        made[row] = _survive(n[row], k, scale, z, u)[0]
 
 
 @compiled
@@ -70,17 +70,17 @@ def _stirling(n: float) -> float:
 
 
 @compiled
-def _survive(n: float, k: float, scale: float, z: float, u: float) -> float:
-    """I_z(n, k); `scale` is the logarithm of 1 / B(n, k), u = 1 - z."""
+def _survive(n: float, k: float, scale: float, z: float, u: float) -> tuple[float, float]:
+    """I_z(n, k), and z^n u^k / B(n, k); `scale` is the logarithm of 1 / B(n, k), u = 1 - z."""
     if u <= 0.0:
-        return 1.0
+        return 1.0, 0.0
     log_z = log1p(-u) if u < 0.5 else log(z)
     front = exp(scale + n * log_z + k * log(u))
     if z <= _SMALL_Z:
-        return min(front / n * _sum_series(n, k, z), 1.0)
+        return min(front / n * _sum_series(n, k, z), 1.0), front
     if (n + k) * u <= k + _PAST_THE_MIDDLE:
-        return max(1.0 - front / k * _sum_series(k, n, u), 0.0)
-    return min(front / n * _sum_fraction(n, k, z), 1.0)
+        return max(1.0 - front / k * _sum_series(k, n, u), 0.0), front
+    return min(front / n * _sum_fraction(n, k, z), 1.0), front
 
 
 @compiled
@@ -122,7 +122,7 @@ def _find_ends(
     for row in range(len(made)):
         shape, since = n[row], (now[row] - bought[row]) / now[row]
         scale = _rise(shape, k) - log_gamma
-        lasted = _survive(shape, k, scale, bought[row] / now[row], since) * (1.0 - q[row])
+        lasted = _survive(shape, k, scale, bought[row] / now[row], since)[0] * (1.0 - q[row])
         if lasted < 1e-300:
             made[row] = inf
             continue
@@ -137,7 +137,7 @@ def _find_ends(
         for _ in range(_MOST_STEPS):
             v = exp(at)
             z, u = exp(-v), -expm1(-v)
-            survival = _survive(shape, k, scale, z, u)
+            survival, front = _survive(shape, k, scale, z, u)
             if survival < 1e-300:
                 at -= 0.5
                 continue
@@ -146,7 +146,7 @@ def _find_ends(
             if hazard <= 0.0:
                 at += 0.5
                 continue
-            rate = exp(scale - shape * v + (k - 1.0) * log(u)) / survival
+            rate = front / u / survival
             slope = v * rate / hazard
             bend = slope * (1.0 + v * ((k - 1.0) * z / u - shape + rate) - slope)
             miss = log(hazard) - wanted

@@ -14,6 +14,9 @@ from crmlib.engine import Engine
 
 #: Purchase days of a customer, as charts group them: lower ends and names.
 FREQUENCY_GROUPS = {1: "1", 2: "2", 3: "3–5", 6: "6–10", 11: "11–20", 21: "21–50", 51: "51 and more"}
+#: Customers under which a cohort's mean is noise, and not shown.
+SMALLEST_COHORT = 30
+_TURNS = 5  # draws of every customer, averaged
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 GAPS = "SELECT gap, count(*) AS gaps FROM purchase_gaps WHERE gap IS NOT NULL GROUP BY gap ORDER BY gap"
@@ -145,6 +148,39 @@ def compare_frequencies(summary: pd.DataFrame, model: PurchaseModel, seed: int, 
         for frequency in (summary["frequency"], drawn["frequency"])
     ]
     return pd.DataFrame({"repeat_purchases": np.arange(most + 1), "actual": counts[0], "model": counts[1]})
+
+
+def compare_cohorts(summary: pd.DataFrame, model: PurchaseModel, seed: int) -> pd.DataFrame:
+    """Mean repeat purchases of each cohort, and of customers of the same ages drawn from the model.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Columns frequency, T (days), first_purchase_date.
+    model : PurchaseModel
+        A rhythm model.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    DataFrame
+        Columns cohort (first day of the month of the first purchase), actual, model (repeat purchase days a customer),
+        customers; cohorts of fewer than `SMALLEST_COHORT` are left out.
+    """
+    ages = np.maximum(summary["T"].to_numpy(float), 0.0) / model.days_per_unit
+    drawn = [simulate_histories(model.fitter.params_, ages, 0.0, seed + turn)["frequency"] for turn in range(_TURNS)]
+    cases = pd.DataFrame(
+        {
+            "cohort": pd.to_datetime(summary["first_purchase_date"]).dt.to_period("M").dt.start_time.to_numpy(),
+            "actual": summary["frequency"].to_numpy(float),
+            "model": np.mean(drawn, axis=0),
+        }
+    )
+    compared = cases.groupby("cohort").agg(
+        actual=("actual", "mean"), model=("model", "mean"), customers=("actual", "size")
+    )
+    return compared[compared["customers"] >= SMALLEST_COHORT].reset_index()
 
 
 def _find_largest(shares: pd.Series) -> pd.Series:

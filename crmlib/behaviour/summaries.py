@@ -90,6 +90,70 @@ def compare_horizons(judged: pd.DataFrame, horizons_days: Sequence[int]) -> pd.D
     return pd.DataFrame(rows, columns=["horizon", "forecast", "actual", "customers"])
 
 
+def cumulate_holdout(judged: pd.DataFrame, horizons_days: Sequence[int]) -> pd.DataFrame:
+    """Purchase days since the last judged origin, all customers together: forecast then, and what came.
+
+    Returns
+    -------
+    DataFrame
+        Columns days (0, then the horizons), forecast, actual.
+    """
+    if judged.empty:
+        return pd.DataFrame(columns=["days", "forecast", "actual"])
+    rows = [
+        (days, float(judged[f"expected_purchases_{days}d"].sum()), float(judged[f"purchases_{days}d"].sum()))
+        for days in horizons_days
+    ]
+    return pd.DataFrame([(0, 0.0, 0.0), *rows], columns=["days", "forecast", "actual"])
+
+
+def compare_runs(values: pd.DataFrame, base: pd.DataFrame | None, horizon_days: int, currency: str) -> pd.DataFrame:
+    """What is forecast today beside what the run before forecast.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Table `customer_value`.
+    base : DataFrame or None
+        The same table of the base run; None if there is none.
+    horizon_days : int
+        The longest.
+    currency : str
+
+    Returns
+    -------
+    DataFrame
+        Columns figure, before, today: texts. Empty without a base.
+    """
+    if base is None or base.empty:
+        return pd.DataFrame(columns=["figure", "before", "today"])
+    parts = {"before": base, "today": values}
+    known = {"before": base["customer_id"].isin(values["customer_id"])}
+    known["today"] = values["customer_id"].isin(base["customer_id"])
+    churn = f"chance of no purchase in {horizon_days} days"
+    rows: dict[str, list[str]] = {
+        "Customers": [f"{len(part):,}" for part in parts.values()],
+        f"Mean {churn}": [f"{part['churn_probability'].mean():.1%}" for part in parts.values()],
+        f"Mean {churn}, of customers in both runs": [
+            f"{part.loc[known[name], 'churn_probability'].mean():.1%}" for name, part in parts.items()
+        ],
+        "Model of the chances": [_name_models(part["model"]) for part in parts.values()],
+        "Model of the counts": [_name_models(part["counts_model"]) for part in parts.values()],
+    }
+    sums = {
+        f"expected_purchases_{horizon_days}d": f"Purchase days expected in {horizon_days} days",
+        "clv_12m": f"Sales expected in twelve months, {currency}",
+    }
+    for column, words in sums.items():
+        if all(column in part and part[column].notna().any() for part in parts.values()):
+            rows[words] = [f"{float(part[column].sum()):,.0f}" for part in parts.values()]
+    return pd.DataFrame([(figure, *pair) for figure, pair in rows.items()], columns=["figure", *parts])
+
+
+def _name_models(names: pd.Series) -> str:
+    return _list([MODEL_NAMES.get(str(name), str(name)) for name in names.dropna().unique()] or ["–"])
+
+
 def compare_by_frequency(judged: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
     """Mean purchase days forecast and made in the last holdout period, by purchase days before it.
 

@@ -84,3 +84,16 @@ def test_the_model_makes_as_many_customers(summary: pd.DataFrame) -> None:
     assert found.loc[12, "actual"] == (summary["frequency"] >= 12).sum()
     assert np.abs(found["actual"] - found["model"]).sum() / 2357 < 0.12
     pd.testing.assert_frame_equal(found, patterns.compare_frequencies(summary, model, seed=1))
+
+
+def test_cohorts_of_the_model_come_back_as_often_as_they_did(summary: pd.DataFrame) -> None:
+    """CDNOW's customers began within three months; the model was fitted to all of them together."""
+    model = train_rhythm(group_histories(summary), 7)
+    compared = patterns.compare_cohorts(summary, model, seed=1)
+    assert compared["cohort"].dt.strftime("%Y-%m").to_list() == ["1997-01", "1997-02", "1997-03"]
+    assert compared["customers"].sum() == len(summary)
+    actual = summary["frequency"].groupby(pd.to_datetime(summary["first_purchase_date"]).dt.month).mean()
+    assert compared["actual"].to_numpy() == pytest.approx(actual.to_numpy())
+    assert compared["model"].to_numpy() == pytest.approx(compared["actual"].to_numpy(), rel=0.2)
+    few = patterns.compare_cohorts(summary.iloc[:20], model, seed=1)
+    assert few.empty

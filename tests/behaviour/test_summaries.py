@@ -112,3 +112,28 @@ def test_deciles_add_up() -> None:
     assert found["value_decile"].to_list() == [2, 1]
     assert found["clv_share"].to_list() == [0.9, 0.1]
     assert summaries.summarise_deciles(pd.DataFrame({"customer_id": ["a"]})).empty
+
+
+def test_purchase_days_add_up_over_the_holdout_period() -> None:
+    judged = pd.DataFrame(
+        {"expected_purchases_7d": [0.5, 1.0], "expected_purchases_28d": [2.0, 3.0]}
+        | {"purchases_7d": [1, 0], "purchases_28d": [3, 1]}
+    )
+    found = summaries.cumulate_holdout(judged, [7, 28])
+    assert found.to_numpy().tolist() == [[0, 0, 0], [7, 1.5, 1], [28, 5, 4]]
+    assert summaries.cumulate_holdout(pd.DataFrame(), [7, 28]).empty
+
+
+def test_two_runs_side_by_side() -> None:
+    before = pd.DataFrame(
+        {"customer_id": ["a", "b"], "churn_probability": [0.2, 0.4], "model": "trees", "counts_model": "blend"}
+        | {"expected_purchases_91d": [3.0, 1.5], "clv_12m": [100.0, 1_000.0]}
+    )
+    today = before.assign(customer_id=["b", "c"], churn_probability=[0.6, 0.1], model="rhythm_mixture", clv_12m=None)
+    told = summaries.compare_runs(today, before, 91, "EUR").set_index("figure")
+    assert told.loc["Customers"].to_list() == ["2", "2"]
+    assert told.loc["Mean chance of no purchase in 91 days"].to_list() == ["30.0%", "35.0%"]
+    assert told.loc["Mean chance of no purchase in 91 days, of customers in both runs"].to_list() == ["40.0%", "60.0%"]
+    assert told.loc["Model of the chances"].to_list() == ["Trees", "Rhythm mixture"]
+    assert "Sales expected in twelve months, EUR" not in told.index
+    assert summaries.compare_runs(today, None, 91, "EUR").empty
