@@ -31,7 +31,7 @@ class Explorer:
     def __init__(self, summary: pd.DataFrame, lifecycle: pd.DataFrame, value: pd.DataFrame, currency: str) -> None:
         self._customers = lifecycle.merge(summary, on="customer_id").merge(value, on="customer_id")
         self._currency = currency
-        self._horizons = sorted(int(name[6:-1]) for name in value if name.startswith("p_buy_"))
+        self._horizons = sorted(int(str(name)[6:-1]) for name in value.filter(like="p_buy_"))
 
     @property
     def stages(self) -> Mapping[str, int]:
@@ -78,11 +78,11 @@ class Explorer:
         return told
 
 
-def _words(stage: object) -> str:
+def _words(stage: str | None) -> str:
     return "none" if pd.isna(stage) else str(stage).replace("_", " ")
 
 
-def _day(moment: object) -> str:
+def _day(moment: pd.Timestamp) -> str:
     return "beyond ten years" if pd.isna(moment) else f"{moment:%Y-%m-%d}"
 
 

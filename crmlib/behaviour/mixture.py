@@ -217,6 +217,18 @@ class MixtureFitter(FitterBase):
             low, high = np.where(early, middle, low), np.where(early, high, middle)
         return np.where(high < 20.0, np.exp(high), np.inf)
 
+    def simulate(self, T: ArrayLike, horizon: float = 0.0, seed: int = 0) -> pd.DataFrame:
+        """Draw customers of these ages: what `simulate_histories` returns, and each one's regularity, k."""
+        age, random = np.asarray(T, float), np.random.default_rng(seed)
+        shares = self.params_.to_numpy(float)[len(_SHARED) :]
+        of_grid = random.choice(len(self.grid), size=len(age), p=shares / shares.sum())
+        drawn = []
+        for place, fitter in enumerate(self._fitters()):
+            rows = np.flatnonzero(of_grid == place)
+            made = fitter.simulate(age[rows], horizon, int(random.integers(2**31)))
+            drawn.append(made.assign(k=self.grid[place]).set_axis(rows))
+        return pd.concat(drawn).sort_index()
+
     def _fitters(self) -> Iterator[RhythmFitter]:
         for k in self.grid:
             fitter = RhythmFitter(k=float(k))

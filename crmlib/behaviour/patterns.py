@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from crmlib.behaviour.histories import PurchaseModel
-from crmlib.behaviour.simulation import simulate_histories
+from crmlib.behaviour.histories import PurchaseModel, simulate_histories
 from crmlib.engine import Engine
 
 #: Purchase days of a customer, as charts group them: lower ends and names.

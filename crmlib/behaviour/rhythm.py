@@ -22,7 +22,7 @@ from scipy.special import betaln, digamma, gammaln
 
 from crmlib.behaviour.btyd import MIN_REPEAT_BUYERS, FitterBase, fit
 from crmlib.behaviour.gaps import find_end, survive
-from crmlib.behaviour.histories import PurchaseModel
+from crmlib.behaviour.histories import PurchaseModel, simulate_histories
 from crmlib.behaviour.integrals import Floats, make_positive
 from crmlib.behaviour.renewals import further_purchases
 from crmlib.errors import NothingToDo
@@ -244,6 +244,10 @@ class RhythmFitter(FitterBase):
         first = np.clip(_divide(survival - survive(n, k, bought, now + horizon), survival + dropout), 0.0, 1.0)
         expected: Floats = first + alive * np.maximum(further, 0.0)
         return expected
+
+    def simulate(self, T: ArrayLike, horizon: float = 0.0, seed: int = 0) -> pd.DataFrame:
+        """Draw customers of these ages from the fitted model: what `simulate_histories` returns."""
+        return simulate_histories(self.params_, T, horizon, seed, self.may_leave_at_once)
 
 
 def train_rhythm(grouped: pd.DataFrame, days_per_unit: float = 7, k: float | None = None) -> PurchaseModel:

@@ -1,4 +1,4 @@
-"""Draws from the purchase models: whole histories, purchases to come, and parameters."""
+"""Draws from the purchase models: purchases to come, and parameters."""
 
 from __future__ import annotations
 
@@ -6,64 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from crmlib.behaviour.histories import PurchaseModel
 from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.rhythm import RhythmFitter, as_rhythm
-
-
-def simulate_histories(params: pd.Series, ages: ArrayLike, horizon: float, seed: int) -> pd.DataFrame:
-    """Draw customers from MBG/CNBD-k.
-
-    Parameters
-    ----------
-    params : Series
-        k, r, alpha, a, b.
-    ages : array_like
-        T of each customer.
-    horizon : float
-        How long to look on after T.
-    seed : int
-        Of the random numbers.
-
-    Returns
-    -------
-    DataFrame
-        Columns frequency, recency, T, sum_log_itt, alive (at T), purchases (within the horizon),
-        next_purchase (time from T, inf if none).
-    """
-    random = np.random.default_rng(seed)
-    age = np.asarray(ages, float)
-    rate = random.gamma(params["r"], 1 / params["alpha"], len(age))
-    leaves = random.beta(params["a"], params["b"], len(age))
-    frequency, recency, log_gaps, purchases = (np.zeros(len(age)) for _ in range(4))
-    alive, next_purchase = np.zeros(len(age), bool), np.full(len(age), np.inf)
-    time, going = np.zeros(len(age)), np.flatnonzero(random.random(len(age)) >= leaves)
-    while going.size:
-        gap = random.gamma(params["k"], 1, going.size) / np.maximum(rate[going], 1e-300)
-        time[going] += gap
-        known, seen = time[going] <= age[going], time[going] <= age[going] + horizon
-        alive[going[~known]] = True
-        frequency[going[known]] += 1
-        recency[going[known]] = time[going[known]]
-        log_gaps[going[known]] += np.log(gap[known])
-        coming = going[seen & ~known]
-        next_purchase[coming] = np.where(purchases[coming] == 0, time[coming] - age[coming], next_purchase[coming])
-        purchases[coming] += 1
-        stays = random.random(going.size) >= leaves[going]
-        going = going[seen & stays]
-    return pd.DataFrame(
-        {
-            "frequency": frequency.astype(int),
-            "recency": recency,
-            "T": age,
-            "sum_log_itt": log_gaps,
-            "alive": alive,
-            "purchases": purchases.astype(int),
-            "next_purchase": next_purchase,
-        }
-    )
 
 
 def simulate_purchases(

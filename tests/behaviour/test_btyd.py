@@ -11,8 +11,7 @@ import pytest
 
 from crmlib.behaviour import btyd
 from crmlib.behaviour.btyd import BTYD_MODELS, MIN_REPEAT_BUYERS, fit_gamma_gamma, train_btyd
-from crmlib.behaviour.histories import group_histories, tabulate_parameters
-from crmlib.behaviour.simulation import simulate_histories
+from crmlib.behaviour.histories import group_histories, simulate_histories, tabulate_parameters
 from crmlib.errors import NothingToDo
 
 # Fader, Hardie, Lee (2005), tables 2 and 3; MBG/NBD: computed (its paper's table rounds other data).

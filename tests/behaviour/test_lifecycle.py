@@ -10,11 +10,10 @@ import pandas as pd
 import pytest
 
 from crmlib.behaviour.churn import CalibratedModel, Calibration
-from crmlib.behaviour.histories import PurchaseModel
+from crmlib.behaviour.histories import PurchaseModel, simulate_histories
 from crmlib.behaviour.lifecycle import NEW_DAYS, STAGES, assign_lifecycle, cross_stages, list_prospects, read_base
 from crmlib.behaviour.purchases import summarise_purchases
 from crmlib.behaviour.rhythm import RhythmFitter
-from crmlib.behaviour.simulation import simulate_histories
 from crmlib.engine import Engine
 from crmlib.params import StageSettings
 from crmlib.tables import CONTRACTS

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.special import betainc
 
+from crmlib.behaviour.histories import simulate_histories
 from crmlib.behaviour.mixture import MixtureFitter, _survival, train_mixture
 from crmlib.behaviour.rhythm import RhythmFitter, train_rhythm
-from crmlib.behaviour.simulation import simulate_histories
 from crmlib.errors import NothingToDo
 
 SHARES = {1: 0.3, 3: 0.5, 8: 0.2}
@@ -115,3 +115,17 @@ def test_the_unit_of_time_does_not_matter(cdnow_39: pd.DataFrame) -> None:
 def test_too_few_repeat_buyers_are_told(cdnow_39: pd.DataFrame) -> None:
     with pytest.raises(NothingToDo, match="0 customers bought on two days"):
         train_mixture(cdnow_39[cdnow_39["frequency"] == 0])
+
+
+def test_drawn_customers_have_the_shares_and_the_ages(planted: MixtureFitter) -> None:
+    ages = np.linspace(50, 400, 20_000)
+    drawn = planted.simulate(ages, horizon=90, seed=4)
+    assert drawn["T"].to_numpy() == pytest.approx(ages)
+    assert drawn["k"].value_counts(normalize=True).to_dict() == pytest.approx(SHARES, abs=0.015)
+    for name in ("alive", "purchases"):
+        told = {
+            "alive": lambda *h: planted.conditional_probability_alive(*h),
+            "purchases": lambda *h: planted.conditional_expected_number_of_purchases_up_to_time(90, *h),
+        }[name](*(drawn[column] for column in COLUMNS))
+        error = drawn[name] - told
+        assert abs(error.mean()) < 4 * error.std() / np.sqrt(len(drawn))

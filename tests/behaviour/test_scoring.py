@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmlib.behaviour.histories import PurchaseModel
+from crmlib.behaviour.histories import PurchaseModel, simulate_histories
 from crmlib.behaviour.rhythm import RhythmFitter
 from crmlib.behaviour.scoring import (
     bound_calibration_error,
@@ -16,7 +16,6 @@ from crmlib.behaviour.scoring import (
     score_counts,
     score_probabilities,
 )
-from crmlib.behaviour.simulation import simulate_histories
 
 
 def test_counts_by_hand() -> None:

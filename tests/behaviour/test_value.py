@@ -11,10 +11,10 @@ import pytest
 from crmlib.behaviour import btyd
 from crmlib.behaviour.btyd import train_btyd
 from crmlib.behaviour.churn import CalibratedModel, Calibration
-from crmlib.behaviour.histories import group_histories
+from crmlib.behaviour.histories import group_histories, simulate_histories
 from crmlib.behaviour.purchases import summarise_purchases
 from crmlib.behaviour.rhythm import RhythmFitter, train_rhythm
-from crmlib.behaviour.simulation import draw_parameters, simulate_histories
+from crmlib.behaviour.simulation import draw_parameters
 from crmlib.behaviour.value import SpendModel, predict_value, summarise_concentration, train_spend
 from crmlib.engine import Engine
 from crmlib.tables import CONTRACTS

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmlib.behaviour.histories import PurchaseModel
+from crmlib.behaviour.histories import PurchaseModel, simulate_histories
 from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.rhythm import RhythmFitter
 from crmlib.behaviour.scoring import place_next_purchases
-from crmlib.behaviour.simulation import simulate_histories
 from crmlib.behaviour.windows import AS_TOLD, WindowCalibration, train_window
 
 TRUE = {"k": 1.0, "r": 1.5, "alpha": 12.0, "a": 0.4, "b": 4.0}
