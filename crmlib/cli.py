@@ -222,7 +222,7 @@ def access(
     """Write everything that is kept about a person, in every run, as JSON and as a page."""
     from crmlib.params import local_today
     from crmlib.rights.access import grant_access
-    from crmlib.rights.forget import read_settings
+    from crmlib.rights.settings import read_settings
     from crmlib.runs import RunStore
 
     store = RunStore(runs_dir)
@@ -245,12 +245,13 @@ def forget(
     """Remove a person from every kept run, page and export, and keep later deliveries from bringing them back."""
     from crmlib.params import local_today
     from crmlib.rights import forget as forgetting
+    from crmlib.rights.settings import read_settings
     from crmlib.runs import RunStore
 
     if (who is None) != due:
         raise InputError("crm forget: name one person, or give --due for what is kept too long.")
     store = RunStore(runs_dir)
-    settings = forgetting.read_settings(store, params)
+    settings = read_settings(store, params)
     today = local_today(settings.params)
     if who is None:
         proof = forgetting.forget_due(store, settings, today, dry_run=dry_run, tell=typer.echo)

@@ -5,15 +5,13 @@ Pure: it reads and writes nothing, and says only which rows are meant and what b
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 
-from crmlib.engine import quote
+from crmlib.engine import literal, quote
 
-#: Tables of the engine that say who is meant.
-RECORDS, CUSTOMERS, KEYS = "erased_records", "erased_customers", "erased_keys"
 #: What stands between the digits and letters of a phone or an id, whoever wrote it.
-SEPARATORS = "[ .()/-]"
+SEPARATORS = " .()/-"
 #: A purchase stays, for the accounts, and is nobody's; everything else of a person goes.
 ANONYMOUS = {"tickets": ("record_source", "source_record_id", "loyalty_card", "buyer_email")}
 
@@ -26,13 +24,30 @@ _PAIRS = (
 
 
 @dataclass(frozen=True)
+class Meant:
+    """Who is meant in one run.
+
+    Parameters
+    ----------
+    records : tuple of (source, source_record_id)
+    customers : tuple of str
+    keys : dict of str to set of str
+        Kind (email, phone, national_id, card, visitor or digest) -> keys without `SEPARATORS`, in lower case.
+    """
+
+    records: tuple[tuple[str, str], ...] = ()
+    customers: tuple[str, ...] = ()
+    keys: dict[str, set[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Removal:
     """Which rows of a table are a person's.
 
     Parameters
     ----------
     condition : str
-        SQL over a row; never null.
+        SQL over a row; null is no.
     blank : tuple of str
         Columns that are emptied; the row goes where there are none.
     """
@@ -42,11 +57,10 @@ class Removal:
 
     def rest(self, rows: str) -> str:
         """The query of what is left of some rows, in the same order."""
+        others = f"NOT coalesce({self.condition}, false)"
         if not self.blank:
-            return f"SELECT * FROM {rows} WHERE NOT {self.condition}"
-        emptied = ", ".join(
-            f"CASE WHEN NOT {self.condition} THEN {quote(name)} END AS {quote(name)}" for name in self.blank
-        )
+            return f"SELECT * FROM {rows} WHERE {others}"
+        emptied = ", ".join(f"CASE WHEN {others} THEN {quote(name)} END AS {quote(name)}" for name in self.blank)
         return f"SELECT * REPLACE ({emptied}) FROM {rows}"
 
     def found(self, rows: str) -> str:
@@ -54,7 +68,7 @@ class Removal:
         return f"SELECT * FROM {rows} WHERE {self.condition}"
 
 
-def find_removal(table: str, columns: Collection[str], expired: str | None = None) -> Removal | None:
+def find_removal(table: str, columns: Collection[str], meant: Meant, expired: str | None = None) -> Removal | None:
     """Say which rows of a table are the person's.
 
     Parameters
@@ -63,18 +77,17 @@ def find_removal(table: str, columns: Collection[str], expired: str | None = Non
         Its name.
     columns : collection of str
         Its columns; what they mean is told by their names, as the contracts have them.
+    meant : Meant
     expired : str, optional
         Condition of further rows that go: those kept longer than params say.
 
     Returns
     -------
     Removal or None
-        None where no column could name a person. The engine must hold ``erased_records`` (source,
-        source_record_id), ``erased_customers`` (customer_id) and ``erased_keys`` (kind email, phone, national_id,
-        card, visitor or digest; key without `SEPARATORS`, in lower case).
+        None where no column could name a person.
     """
     named = [
-        _is_key(column, kinds)
+        match_keys(column, (key for kind in kinds for key in meant.keys.get(kind, ())))
         for column, kinds in (
             ("visitor_id", ("visitor",)),
             ("loyalty_card", ("card",)),
@@ -84,7 +97,7 @@ def find_removal(table: str, columns: Collection[str], expired: str | None = Non
         if column in columns
     ]
     named += [
-        f"{column} IN (SELECT customer_id FROM {CUSTOMERS})"
+        match_any(quote(column), meant.customers)
         for column in ("customer_id", "other_customer_id")
         if column in columns
     ]
@@ -93,15 +106,36 @@ def find_removal(table: str, columns: Collection[str], expired: str | None = Non
         pairs = [("source", "source_record_id")]
     if {"source", "key_kind", "key"} <= set(columns):
         pairs.append(("source", "key"))
-    named += [
-        f"({quote(source)}, {quote(record)}) IN (SELECT source, source_record_id FROM {RECORDS})"
-        for source, record in pairs
-    ]
+    named += [match_records(meant.records, source, record) for source, record in pairs]
     named += [expired] if expired is not None else []
     if not named:
         return None
     blank = tuple(name for name in ANONYMOUS.get(table, ()) if name in columns)
-    return Removal(f"coalesce({' OR '.join(named)}, false)", blank)
+    return Removal("(" + " OR ".join(named) + ")", blank)
+
+
+def match_records(records: Iterable[tuple[str, str]], source: str = "source", record: str = "source_record_id") -> str:
+    """Which rows name one of some records in two columns, as SQL; by values, so that a reader can skip whole blocks."""
+    pairs = sorted(records)
+    listed = ", ".join(f"({literal(one)}, {literal(name)})" for one, name in pairs)
+    anyhow = match_any(quote(record), {name for _, name in pairs})
+    return f"({anyhow} AND ({quote(source)}, {quote(record)}) IN ({listed}))" if pairs else "false"
+
+
+def match_any(expression: str, values: Iterable[str]) -> str:
+    """Whether an expression is one of some values, as SQL."""
+    listed = ", ".join(map(literal, sorted(values)))
+    return f"{expression} IN ({listed})" if listed else "false"
+
+
+def match_keys(column: str, keys: Iterable[str]) -> str:
+    """Whether a column holds one of some keys, whatever stands between its digits and letters, as SQL."""
+    return match_any(squeeze(column), set(keys))
+
+
+def squeeze(column: str) -> str:
+    """A column without separators and in lower case, as SQL."""
+    return f"translate(lower({quote(column)}), {literal(SEPARATORS)}, '')"
 
 
 def find_delivered(column: str) -> Removal:
@@ -118,14 +152,8 @@ def find_delivered(column: str) -> Removal:
         The engine must hold ``erased_texts`` (source, pattern, other): a regular expression, of one source's rows or,
         where source is null, of all; where `other` is not null it must match, too.
     """
-    text = f"regexp_replace(lower({quote(column)}), '{SEPARATORS}', '', 'g')"
+    text = squeeze(column)
     return Removal(
         f"EXISTS (SELECT 1 FROM erased_texts AS named WHERE coalesce(named.source = held.source, true) "
         f"AND regexp_matches({text}, named.pattern) AND coalesce(regexp_matches({text}, named.other), true))"
     )
-
-
-def _is_key(column: str, kinds: tuple[str, ...]) -> str:
-    listed = ", ".join(f"'{kind}'" for kind in kinds)
-    key = f"regexp_replace(lower({quote(column)}), '{SEPARATORS}', '', 'g')"
-    return f"{key} IN (SELECT key FROM {KEYS} WHERE kind IN ({listed}))"

@@ -12,10 +12,11 @@ from typing import Any
 from crmlib.engine import Engine
 from crmlib.errors import InputError
 from crmlib.rights.documents import find_in_document, make_needles
-from crmlib.rights.forget import MEMORY, Settings, tell_nobody
 from crmlib.rights.kept import list_documents, list_runs
 from crmlib.rights.matching import find_tables
-from crmlib.rights.person import Person, find_person, read_request
+from crmlib.rights.person import Person, read_request
+from crmlib.rights.search import find_person
+from crmlib.rights.settings import MEMORY, Settings, tell_nobody
 from crmlib.runs import RunFolder, RunStore
 from crmlib.tables import CONTRACTS
 
@@ -83,24 +84,22 @@ def collect(engine: Engine, runs: list[RunFolder], person: Person) -> list[dict[
         the run and place whose file it is), documents (place -> passages).
     """
     needles = make_needles(person)
-    seen: dict[tuple[tuple[int, int], str], str] = {}
-    held = []
-    for folder in runs:
+    shown: dict[object, str] = {}
+    whole = []
+    for folder, found in find_tables(engine, runs, person):
         manifest = folder.manifest()
         tables: dict[str, Any] = {}
-        for table, _ in find_tables(engine, folder, person):
-            removal = table.find_removal(person.expired)
-            assert removal is not None
-            file = (table.inode, ",".join(person.customers.get(folder.run_id, [])))
-            if file in seen:
-                tables[table.place] = {"same_as": seen[file]}
+        for held in found:
+            place = held.table.place
+            if held.file in shown:
+                tables[place] = {"same_as": shown[held.file]}
                 continue
-            seen[file] = f"{folder.run_id}/{table.place}"
-            contract = CONTRACTS.get(table.name)
-            tables[table.place] = {
-                "table": table.name,
+            shown[held.file] = f"{folder.run_id}/{place}"
+            contract = CONTRACTS.get(held.table.name)
+            tables[place] = {
+                "table": held.table.name,
                 "meaning": contract.meaning if contract else "Rows as they were delivered, or were sent.",
-                "rows": engine.rows(removal.found(table.rows)),
+                "rows": engine.rows(held.removal.found(held.table.rows)),
             }
         documents = {
             str(path.relative_to(folder.path)): passages
@@ -109,8 +108,8 @@ def collect(engine: Engine, runs: list[RunFolder], person: Person) -> list[dict[
         }
         if tables or documents:
             told = {"run": folder.run_id, "as_of_date": manifest["as_of_date"], "status": manifest["status"]}
-            held.append({**told, "tables": tables, "documents": documents})
-    return held
+            whole.append({**told, "tables": tables, "documents": documents})
+    return whole
 
 
 def _write_page(today: date, held: list[dict[str, Any]]) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crmlib.engine import Engine, literal, quote
-from crmlib.permission.erasure import Removal, find_delivered, find_removal
+import pyarrow.parquet as pq
+
+from crmlib.engine import literal, quote
+from crmlib.permission.erasure import Meant, Removal, find_delivered, find_removal
 from crmlib.runs import RunFolder, RunStore
 
 #: Column of ``private/`` that holds rows as they were delivered.
@@ -48,15 +50,14 @@ class KeptTable:
     @property
     def inode(self) -> tuple[int, int]:
         """The file itself: the same for all its names."""
-        state = self.path.stat()
-        return state.st_dev, state.st_ino
+        return read_inode(self.path)
 
-    def find_removal(self, expired: Mapping[str, str]) -> Removal | None:
+    def find_removal(self, meant: Meant, expired: Mapping[str, str]) -> Removal | None:
         """Which of its rows are a person's, or kept too long by the condition for its table; None if none could be."""
         if DELIVERED in self.columns and self.path.is_relative_to(self.folder.private):
             return find_delivered(DELIVERED)
         in_tables = self.path.is_relative_to(self.folder.tables)
-        return find_removal(self.name, self.columns, expired.get(self.name) if in_tables else None)
+        return find_removal(self.name, self.columns, meant, expired.get(self.name) if in_tables else None)
 
 
 def list_runs(store: RunStore) -> list[RunFolder]:
@@ -73,12 +74,11 @@ def list_runs(store: RunStore) -> list[RunFolder]:
     return [folder for _, folder in sorted(enumerate(store.all()), key=place, reverse=True)]
 
 
-def list_tables(engine: Engine, folder: RunFolder) -> Iterator[KeptTable]:
+def list_tables(folder: RunFolder) -> Iterator[KeptTable]:
     """Every Parquet file of a run."""
     for path in sorted(folder.path.rglob("*.parquet")):
         if path.name[0] != ".":
-            described = engine.rows(f"DESCRIBE SELECT * FROM {scan_file(path)}")
-            yield KeptTable(folder, path, tuple(row["column_name"] for row in described))
+            yield KeptTable(folder, path, tuple(pq.read_schema(path).names))
 
 
 def list_documents(folder: RunFolder) -> list[Path]:
@@ -93,13 +93,29 @@ def scan_file(path: Path) -> str:
     return f"read_parquet({literal(str(path))}, hive_partitioning = false)"
 
 
+def read_inode(path: Path) -> tuple[int, int]:
+    """The file itself: the same for all its names."""
+    state = path.stat()
+    return state.st_dev, state.st_ino
+
+
+def list_files(runs: list[RunFolder], name: str) -> list[Path]:
+    """The files of a table in some runs, with all their versions; one that several runs hold is named once."""
+    files: dict[tuple[int, int], Path] = {}
+    for folder in runs:
+        path = folder.tables / f"{name}.parquet"
+        if path.is_file():
+            files.setdefault(read_inode(path), path)
+    return list(files.values())
+
+
 def find_table(folder: RunFolder, name: str) -> str | None:
     """A table of a run as SQL reads it, with all its versions; None if it is not there."""
     path = folder.tables / f"{name}.parquet"
     return scan_file(path) if path.is_file() else None
 
 
-def show_as_today(engine: Engine, scan: str, names: tuple[str, ...]) -> str:
-    """Columns of a table that may have been written before some of them were known."""
-    held = {row["column_name"] for row in engine.rows(f"DESCRIBE SELECT * FROM {scan}")}
+def show_as_today(path: Path, names: tuple[str, ...]) -> str:
+    """Columns of a file that may have been written before some of them were known."""
+    held = set(pq.read_schema(path).names)
     return ", ".join(quote(name) if name in held else f"NULL AS {quote(name)}" for name in names)

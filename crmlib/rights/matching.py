@@ -1,66 +1,84 @@
-"""Which rows of a run are a person's: the tables by which `crmlib.permission.erasure` tells them."""
+"""Which rows of which runs are a person's, by the rule of `crmlib.permission.erasure`."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from crmlib.engine import Engine
-from crmlib.permission.erasure import CUSTOMERS, KEYS, RECORDS, SEPARATORS
+from crmlib.permission.erasure import SEPARATORS, Meant, Removal
 from crmlib.rights.kept import KeptTable, list_tables
 from crmlib.rights.person import Person
 from crmlib.runs import RunFolder
 
 
-def prepare(engine: Engine, person: Person, run_id: str) -> None:
-    """Make the tables by which `crmlib.permission.erasure` tells which rows of a run are the person's."""
-    records = {"source": [one for one, _ in person.records], "source_record_id": [one for _, one in person.records]}
-    text = pa.string()
-    engine.register(RECORDS, pa.table(records, schema=pa.schema([("source", text), ("source_record_id", text)])))
-    engine.register(CUSTOMERS, pa.table({"customer_id": pa.array(person.customers.get(run_id, []), text)}))
-    keys = [(kind, value) for kind, values in person.own.items() for value in values if kind != "name_birth"]
-    keys += [(kind, value) for kind, values in person.spelled.items() for value in values if kind in person.own]
-    spelled = [value for kind, value in keys if kind in ("email", "phone", "national_id")]
+@dataclass(frozen=True)
+class Held:
+    """A table of a run that holds rows of the person.
+
+    Parameters
+    ----------
+    table : KeptTable
+    removal : Removal
+    rows : int
+    file : tuple
+        The same for the same rows in the same file, whichever runs hold it.
+    """
+
+    table: KeptTable
+    removal: Removal
+    rows: int
+    file: tuple[tuple[int, int], Removal]
+
+
+def tell_meant(person: Person, run_id: str) -> Meant:
+    """Who is meant in a run."""
+    keys = {kind: set(values) for kind, values in person.own.items() if kind != "name_birth"}
+    for kind, values in person.spelled.items():
+        if kind in keys:
+            keys[kind] |= values
+    spelled = [value for kind in ("email", "phone", "national_id") for value in keys.get(kind, ())]
     spelled += [name for _, name in person.records] + [f"{source}:{name}" for source, name in person.records]
-    keys += [("digest", hashlib.sha256(form.encode()).hexdigest()) for value in spelled for form in _written(value)]
-    keys += [("digest", f"{source}:{name}") for source, name in person.records]
-    columns = {"kind": pa.array([kind for kind, _ in keys], text), "written": pa.array([key for _, key in keys], text)}
-    engine.register("written_keys", pa.table(columns))
-    engine.execute(
-        f"CREATE OR REPLACE TABLE {KEYS} AS SELECT DISTINCT kind, "
-        f"regexp_replace(lower(written), '{SEPARATORS}', '', 'g') AS key FROM written_keys"
-    )
-    _prepare_texts(engine, person)
+    digests = {hashlib.sha256(form.encode()).hexdigest() for value in spelled for form in _written(value)}
+    keys["digest"] = digests | {f"{source}:{name}" for source, name in person.records}
+    squeezed = {kind: {_squeeze(value) for value in values} for kind, values in keys.items()}
+    return Meant(tuple(person.records), tuple(person.customers.get(run_id, [])), squeezed)
 
 
-def find_tables(engine: Engine, folder: RunFolder, person: Person) -> Iterator[tuple[KeptTable, int]]:
-    """The tables of a run that hold rows of the person, and how many."""
-    prepare(engine, person, folder.run_id)
-    for table in list_tables(engine, folder):
-        if (removal := table.find_removal(person.expired)) is not None:
-            rows = int(engine.row(f"SELECT count(*) AS n FROM ({removal.found(table.rows)})")["n"])
-            if rows:
-                yield table, rows
+def find_tables(engine: Engine, runs: list[RunFolder], person: Person) -> Iterator[tuple[RunFolder, list[Held]]]:
+    """The tables of each run that hold rows of the person; a file that several runs hold is searched once."""
+    prepare_texts(engine, person)
+    counted: dict[tuple[tuple[int, int], Removal], int] = {}
+    for folder in runs:
+        meant, held = tell_meant(person, folder.run_id), []
+        for table in list_tables(folder):
+            if (removal := table.find_removal(meant, person.expired)) is None:
+                continue
+            file = table.inode, removal
+            if file not in counted:
+                found = removal.found(table.rows)
+                counted[file] = int(engine.row(f"SELECT count(*) AS n FROM ({found})")["n"])
+            if counted[file]:
+                held.append(Held(table, removal, counted[file], file))
+        yield folder, held
 
 
-def _prepare_texts(engine: Engine, person: Person) -> None:
+def prepare_texts(engine: Engine, person: Person) -> None:
     """Patterns for rows kept as they were delivered: own values anywhere, ids in their source, name with address."""
-
-    def squeeze(value: str) -> str:
-        return "".join(one for one in value.lower() if one not in " .()/-")
 
     def escape(value: str) -> str:
         return "".join(
             one if one.isalnum() or ord(one) > 127 else f"[{one}]" if one not in "^\\[]" else f"\\{one}"
-            for one in squeeze(value)
+            for one in _squeeze(value)
         )
 
     patterns: list[tuple[str | None, str, str | None]] = []
     for kind in ("email", "phone", "national_id", "card"):
         for value in person.own.get(kind, set()) | person.spelled.get(kind, set()):
-            core = squeeze(value).removeprefix("+")[-9:] if kind == "phone" else value
+            core = _squeeze(value).removeprefix("+")[-9:] if kind == "phone" else value
             patterns.append((None, escape(core), None))
     patterns += [(source, f"(^|[^0-9a-z]){escape(name)}($|[^0-9a-z])", None) for source, name in person.records]
     for name in person.spelled.get("name", ()):
@@ -69,6 +87,10 @@ def _prepare_texts(engine: Engine, person: Person) -> None:
     columns = ("source", "pattern", "other")
     rows = [dict(zip(columns, row, strict=True)) for row in patterns]
     engine.register("erased_texts", pa.Table.from_pylist(rows, schema=pa.schema([(name, text) for name in columns])))
+
+
+def _squeeze(value: str) -> str:
+    return "".join(one for one in value.lower() if one not in SEPARATORS)
 
 
 def _written(value: str) -> tuple[str, ...]:

@@ -1,29 +1,22 @@
-"""Whom a request means: the customers and records behind an id, e-mail, phone or national id, and their own values."""
+"""A person of whom data are kept, how one is asked for, and what a record says of whose it is."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
-from crmlib.engine import Engine, literal
 from crmlib.errors import InputError
 from crmlib.identity.usable import use_email, use_national_id, use_phone
-from crmlib.permission.erasure import SEPARATORS
-from crmlib.rights.kept import find_table, show_as_today
-from crmlib.runs import RunFolder
 from crmlib.sources.tombstones import CARD, email_form, name_birth_form, national_id_form, record_form
 
 NAME = ("full_name", "given_name", "surnames", "surname_1", "surname_2")
 ADDRESS = ("address_line", "street_type", "street", "house_number", "unit")
+#: Columns of a record that say whose it is.
 VALUES = ("source", "source_record_id", "email", "phone", "national_id", "loyalty_card", "birth_date", *NAME, *ADDRESS)
 WAYS = ("id", "email", "phone", "national_id")
 CUSTOMER_ID = re.compile(r"c[0-9a-f]{16}")
-#: Customer ids told where a value is several people's.
-MOST_TOLD = 5
 
 Record = tuple[str, str]
 Row = dict[str, Any]
@@ -111,194 +104,7 @@ def read_request(asked: str, by: str | None, country: str) -> tuple[str, str]:
     )
 
 
-def find_person(engine: Engine, runs: list[RunFolder], kind: str, form: str, country: str) -> Person | None:
-    """Find who is meant, in every run.
-
-    Parameters
-    ----------
-    engine : Engine
-    runs : list of RunFolder
-        The latest first: it says who is who, and an earlier one only of records that no later one knows.
-    kind, form : str
-        As `read_request` gives them.
-    country : str
-
-    Returns
-    -------
-    Person or None
-        None if nobody is held.
-
-    Raises
-    ------
-    InputError
-        If several customers have the value.
-    """
-    person = Person()
-    for folder in runs:
-        person.records = _find_records(engine, folder, kind, form, country)
-        if person.records:
-            break
-    else:
-        return None
-    _gather_records(engine, runs, person)
-    _gather_values(engine, runs, person, country)
-    return person
-
-
-def _find_records(engine: Engine, folder: RunFolder, kind: str, form: str, country: str) -> list[Record]:
-    """The records of the one customer of a run who is meant."""
-    identities = find_table(folder, "identities")
-    if kind == "id":
-        named = f"customer_id = {literal(form)} OR source || ':' || source_record_id = {literal(form)}"
-        if ":" not in form:
-            named += f" OR source_record_id = {literal(form)}"
-        found = _take(engine, f"SELECT source, source_record_id FROM {identities} WHERE {named}") if identities else []
-    else:
-        rows = _find_alike(engine, [folder], {kind: {form}})
-        found = sorted({_record(row) for row in rows if form in _forms_of(row, country).get(kind, ())})
-    if not found or identities is None:
-        return found
-    _register(engine, "asked_records", found)
-    ids = [
-        row["customer_id"]
-        for row in engine.rows(
-            f"SELECT DISTINCT customer_id FROM {identities} "
-            "SEMI JOIN asked_records USING (source, source_record_id) ORDER BY 1"
-        )
-    ]
-    if len(ids) > 1:
-        told = ", ".join(ids[:MOST_TOLD]) + (", …" if len(ids) > MOST_TOLD else "")
-        raise InputError(
-            f"{len(ids)} customers have this {kind.replace('_', ' ')} ({told}): nothing was done. "
-            "Ask by the customer's id, or by what only one of them has."
-        )
-    if not ids:
-        return found
-    return _take(engine, f"SELECT source, source_record_id FROM {identities} WHERE customer_id = {literal(ids[0])}")
-
-
-def _gather_records(engine: Engine, runs: list[RunFolder], person: Person) -> None:
-    """The customers of each run who hold the person's records, and records that only an earlier run knows."""
-    records = set(person.records)
-    engine.execute("CREATE OR REPLACE TABLE judged_records (source VARCHAR, source_record_id VARCHAR)")
-    for folder in runs:
-        identities = find_table(folder, "identities")
-        if identities is None:
-            continue
-        _register(engine, "asked_records", sorted(records))
-        theirs = (
-            f"SELECT DISTINCT customer_id FROM {identities} SEMI JOIN asked_records USING (source, source_record_id)"
-        )
-        person.customers[folder.run_id] = sorted(row["customer_id"] for row in engine.rows(theirs))
-        records |= set(
-            _take(
-                engine,
-                f"SELECT source, source_record_id FROM {identities} WHERE customer_id IN ({theirs}) "
-                "AND (source, source_record_id) NOT IN (SELECT source, source_record_id FROM judged_records)",
-            )
-        )
-        engine.execute(
-            f"INSERT INTO judged_records SELECT source, source_record_id FROM {identities} "
-            "ANTI JOIN judged_records USING (source, source_record_id)"
-        )
-    person.records = sorted(records)
-
-
-def _gather_values(engine: Engine, runs: list[RunFolder], person: Person, country: str) -> None:
-    """The person's values in every version of their records, told apart from those that others have, too."""
-    theirs = _read_records(engine, runs, person.records)
-    given: dict[str, set[str]] = {}
-    for row in theirs:
-        for kind, forms in _forms_of(row, country).items():
-            given.setdefault(kind, set()).update(forms)
-    given.setdefault("card", set()).update(name for source, name in person.records if source == CARD)
-    _gather_named(engine, runs, person, given)
-    records = set(person.records)
-    others: dict[str, set[str]] = {}
-    for row in _find_alike(engine, runs, given):
-        if _record(row) in records:
-            continue
-        held = _forms_of(row, country)
-        alike = any(held.get(kind, set()) & given.get(kind, set()) for kind in ("email", "national_id"))
-        if alike and not _is_judged(engine, row):
-            # a record that no run has given to anybody is the person's whose e-mail or id it holds
-            records.add(_record(row))
-            theirs.append(row)
-            continue
-        for kind, values in held.items():
-            others.setdefault(kind, set()).update(values)
-    person.records = sorted(records)
-    person.own = {kind: values - others.get(kind, set()) for kind, values in given.items()}
-    person.shared = {kind: len(values & others.get(kind, set())) for kind, values in given.items()}
-    for row in theirs:
-        _keep_spelled(person, row, country)
-    _make_tombstones(person)
-
-
-def _gather_named(engine: Engine, runs: list[RunFolder], person: Person, given: dict[str, set[str]]) -> None:
-    """Values by which purchases and visits name the person: cards, addresses, visitors."""
-    _register(engine, "asked_records", person.records)
-    for folder in runs:
-        for table, column, kind in (
-            ("tickets", "loyalty_card", "card"),
-            ("tickets", "buyer_email", "email"),
-            ("web_events", "visitor_id", "visitor"),
-        ):
-            scan = find_table(folder, table)
-            if scan is None:
-                continue
-            named = f"SELECT record_source, source_record_id, {column} FROM {scan} WHERE {column} IS NOT NULL"
-            theirs = "SELECT source, source_record_id FROM asked_records"
-            found = engine.rows(
-                f"SELECT {column} AS key, bool_or((record_source, source_record_id) IN ({theirs})) AS theirs, "
-                f"bool_or(record_source IS NOT NULL AND (record_source, source_record_id) NOT IN ({theirs})) AS others "
-                f"FROM ({named}) GROUP BY {column} HAVING theirs"
-            )
-            values = given.setdefault(kind, set())
-            for row in found:
-                form = use_email(row["key"])[0] if kind == "email" else row["key"]
-                if form is not None and not (kind == "visitor" and row["others"]):
-                    values.add(form)
-
-
-def _find_alike(engine: Engine, runs: list[RunFolder], given: dict[str, set[str]]) -> list[Row]:
-    """Records of any run that might hold any of some values; looser than the values' one form."""
-    digits = "regexp_replace({}, '[^0-9]', '', 'g')"
-    tests = [f"contains(lower(email), {literal(value.partition('@')[0])})" for value in given.get("email", ())]
-    tests += [f"contains({digits.format('phone')}, {literal(value[-7:])})" for value in given.get("phone", ())]
-    tests += [
-        f"contains(upper(regexp_replace(national_id, '{SEPARATORS}', '', 'g')), {literal(value.lstrip('0'))})"
-        for value in given.get("national_id", ())
-    ]
-    tests += [f"trim(loyalty_card) = {literal(value)}" for value in given.get("card", ())]
-    tests += [f"birth_date = DATE {literal(value.rpartition('|')[2])}" for value in given.get("name_birth", ())]
-    return _read_versions(engine, runs, " OR ".join(tests)) if tests else []
-
-
-def _read_records(engine: Engine, runs: list[RunFolder], records: list[Record]) -> list[Row]:
-    _register(engine, "asked_records", records)
-    return _read_versions(
-        engine, runs, "(source, source_record_id) IN (SELECT source, source_record_id FROM asked_records)"
-    )
-
-
-def _read_versions(engine: Engine, runs: list[RunFolder], condition: str) -> list[Row]:
-    """Versions of records that meet a condition, each once; a file that several runs hold is read once."""
-    rows: dict[tuple[Any, ...], Row] = {}
-    seen: set[tuple[int, int]] = set()
-    for folder in runs:
-        path = folder.tables / "source_records.parquet"
-        scan = find_table(folder, "source_records")
-        if scan is None or (inode := (path.stat().st_dev, path.stat().st_ino)) in seen:
-            continue
-        seen.add(inode)
-        columns = show_as_today(engine, scan, VALUES)
-        for row in engine.rows(f"SELECT DISTINCT {columns} FROM {scan} WHERE {condition}"):
-            rows[tuple(row.values())] = row
-    return list(rows.values())
-
-
-def _forms_of(row: Row, country: str) -> dict[str, set[str]]:
+def forms_of(row: Row, country: str) -> dict[str, set[str]]:
     """A record's values in their one form, by kind."""
     forms = {
         "email": use_email(row["email"])[0],
@@ -310,8 +116,9 @@ def _forms_of(row: Row, country: str) -> dict[str, set[str]]:
     return {kind: {form} for kind, form in forms.items() if form is not None}
 
 
-def _keep_spelled(person: Person, row: Row, country: str) -> None:
-    forms = _forms_of(row, country)
+def keep_spelled(person: Person, row: Row, country: str) -> None:
+    """Remember how a record writes what is the person's own."""
+    forms = forms_of(row, country)
     for kind, column in (("email", "email"), ("phone", "phone"), ("national_id", "national_id")):
         if row[column] and forms.get(kind, set()) & person.own.get(kind, set()):
             person.spelled.setdefault(kind, set()).add(row[column].strip())
@@ -322,7 +129,8 @@ def _keep_spelled(person: Person, row: Row, country: str) -> None:
             person.spelled.setdefault(kind, set()).add(text.strip())
 
 
-def _make_tombstones(person: Person) -> None:
+def make_tombstones(person: Person) -> None:
+    """Say what keeps the person from coming back."""
     made = [("record", record_form(source, name)) for source, name in person.records]
     made += [("record", record_form(CARD, card)) for card in sorted(person.own.get("card", ()))]
     made += [("email", email_form(value)) for value in sorted(person.own.get("email", ()))]
@@ -342,26 +150,3 @@ def asked_tombstone(kind: str, form: str, country: str) -> list[tuple[str, str]]
     else:
         return []
     return [(kind, value)] if value is not None else []
-
-
-def _is_judged(engine: Engine, row: Row) -> bool:
-    found = engine.row(
-        "SELECT count(*) AS n FROM judged_records WHERE source = $source AND source_record_id = $record",
-        source=row["source"],
-        record=row["source_record_id"],
-    )
-    return bool(found["n"])
-
-
-def _record(row: Row) -> Record:
-    return row["source"], row["source_record_id"]
-
-
-def _take(engine: Engine, sql: str) -> list[Record]:
-    return sorted({_record(row) for row in engine.rows(sql)})
-
-
-def _register(engine: Engine, name: str, records: Iterable[Record]) -> None:
-    listed = list(records)
-    columns = {"source": [source for source, _ in listed], "source_record_id": [record for _, record in listed]}
-    engine.register(name, pa.table(columns, schema=pa.schema([(name, pa.string()) for name in columns])))

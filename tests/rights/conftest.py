@@ -15,7 +15,7 @@ import yaml
 
 from crmlib.engine import Engine, quote
 from crmlib.params import dump_params, load_params
-from crmlib.rights.forget import Settings, read_settings
+from crmlib.rights.settings import Settings, read_settings
 from crmlib.runs import RunFolder, RunStore, hash_file
 from crmlib.tables import find_contract
 from tests.made_tables import at, make_tables
