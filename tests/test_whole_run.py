@@ -20,7 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from crmlib.demo.retailer import write_retailer
-from crmlib.runs import RunFolder
+from crmlib.engine import Engine
+from crmlib.runs import RunFolder, hash_file
+from tests.rights.test_forget import decode
 
 #: A word that no word list holds; planted in every field that a source has of a person.
 CANARY = "zqxkanari"
@@ -425,3 +427,72 @@ def test_manifest_knows_inputs_versions_and_hashes(whole_run):
     for facts in manifest["tables"].values():
         assert facts["rows"] >= 0
         assert len(facts["sha256"]) == 64
+
+
+def find_erasable(folder: RunFolder) -> tuple[str, set[str]]:
+    """A customer of several records who bought and is contacted today, and the values that nobody else has."""
+    engine = Engine(threads=1, memory_limit="500MB")
+    tables = {path.stem: f"'{path}'" for path in folder.tables.glob("*.parquet")}
+    chosen = engine.rows(
+        f"""
+        SELECT d.customer_id
+        FROM {tables["contact_decisions"]} d
+        JOIN {tables["purchase_summary"]} s USING (customer_id)
+        JOIN {tables["customers"]} c USING (customer_id)
+        WHERE d.decision = 'contact' AND c.national_id IS NOT NULL AND c.birth_date IS NOT NULL
+          AND (SELECT count(DISTINCT source) FROM {tables["identities"]} i WHERE i.customer_id = d.customer_id) > 2
+        ORDER BY d.customer_id LIMIT 1
+        """
+    )[0]["customer_id"]
+    values = engine.rows(
+        f"""
+        WITH given AS (
+            SELECT customer_id, unnest([lower(email), lower(national_id), r.source_record_id]) AS value
+            FROM {tables["source_records"]} r JOIN {tables["identities"]} i USING (source, source_record_id)
+        )
+        SELECT value FROM given WHERE value IS NOT NULL
+        GROUP BY value HAVING min(customer_id) = $chosen AND max(customer_id) = $chosen
+        """,
+        chosen=chosen,
+    )
+    engine.close()
+    return chosen, {row["value"].lower() for row in values} | {chosen}
+
+
+def check_that_tables_are_as_the_manifest_says(folder: RunFolder) -> None:
+    told = folder.manifest()["tables"]
+    assert told
+    for name, facts in told.items():
+        path = folder.tables / f"{name}.parquet"
+        assert (facts["sha256"], facts["rows"]) == (hash_file(path), pq.read_metadata(path).num_rows), name
+
+
+@pytest.mark.full
+def test_an_erased_person_stays_out_of_the_next_run_of_all_rooms(whole_run, root, tmp_path):
+    project = tmp_path / "retailer"
+    shutil.copytree(whole_run.project, project, symlinks=True)
+    params, runs = str(project / "params" / "demo.yaml"), project / "runs"
+    chosen, values = find_erasable(RunFolder(runs / "whole"))
+    assert len(values) > 4
+    done = crm(root, "forget", chosen, "--params", params, "--runs-dir", str(runs))
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_that_tables_are_as_the_manifest_says(RunFolder(runs / "whole"))
+    done = crm(root, "run", params, "--runs-dir", str(runs), "--run-id", "next", "--as-of", "2026-11-02")
+    assert done.returncode == 0, done.stdout + done.stderr
+    following = RunFolder(runs / "next")
+    check_that_tables_are_as_the_manifest_says(following)
+    assert {facts["status"] for facts in following.manifest()["notebooks"].values()} == {"done"}
+    assert {page.name for page in following.report.glob("*.html")} == {
+        page.name for page in whole_run.folder.report.glob("*.html")
+    }
+    left = set()
+    for name, text in decode(runs).items():
+        text = text.lower()
+        left |= {(name, value) for value in values if re.search(rf"(?<![0-9a-z]){re.escape(value)}(?![0-9a-z])", text)}
+    assert left == set()
+    stopped = pq.read_table(following.private / "rejected_rows.parquet", filters=[("rule", "=", "erased")])
+    assert stopped.num_rows > 2
+    assert set(stopped["delivered"].to_pylist()) == {None}
+    asked = crm(root, "access", chosen, "--params", params, "--runs-dir", str(runs), "--to", str(tmp_path / "answer"))
+    assert asked.returncode == 2
+    assert "No kept run holds anybody" in asked.stderr

@@ -49,7 +49,7 @@ def decode(folder: Path) -> dict[str, str]:
             rows = engine.rows(f"FROM read_parquet({literal(str(path))}, hive_partitioning = false)")
             texts[str(path.relative_to(folder))] = json.dumps(rows, default=str, ensure_ascii=False)
         else:
-            texts[str(path.relative_to(folder))] = path.read_text(encoding="utf-8")
+            texts[str(path.relative_to(folder))] = path.read_text(encoding="utf-8", errors="replace")
     engine.close()
     return texts
 
