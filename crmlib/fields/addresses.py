@@ -14,7 +14,7 @@ _EDGES = " ,.;-"
 
 _NUMBER = re.compile(
     r"[\s,]+(?:(?:n[º°o]?|num(?:ero)?|nr|no|número|parc(?:ela)?|nave)\b[.\s]*|#\s*)?"
-    r"(?P<number>\d{1,5}(?:\s?[-/]\s?\d{1,4})?\s?(?:[a-z](?![\w'’]))?|s/n)(?P<after>(?:[\s,.;ºª-].*)?)$",
+    r"(?P<number>\d{1,5}(?:\s?[-/]\s?\d{1,4}(?!\d|\s?[º°ª]))?\s?(?:[a-z](?![\w'’]))?|s/n)(?P<after>(?:[\s,.;ºª-].*)?)$",
     re.IGNORECASE,
 )
 #: A place on a road: its kilometre, with the metres as decimals.

@@ -15,26 +15,29 @@ HOUSEHOLD_TIES = Step(
     "household_ties",
     """
     WITH members AS (
-        SELECT i.customer_id, r.surname_1_key, r.surname_2_key, r.unit_key, r.landline,
+        SELECT i.customer_id, r.surname_1_key, r.surname_2_key, r.unit_key, r.landline, r.phone, r.mailbox,
                r.street_key || '/' || r.number_key || '/' || coalesce(r.postcode_key, r.municipality_key) AS home
         FROM linkage_records r
         JOIN new_identities i ON i.source = r.source AND i.source_record_id = r.source_record_id
         WHERE r.kind = 'person'
     ),
     surnames AS (
-        SELECT DISTINCT customer_id, home, unit_key, surname_1_key AS surname
-        FROM members WHERE home IS NOT NULL AND surname_1_key IS NOT NULL
-        UNION
-        SELECT customer_id, home, unit_key, surname_2_key
-        FROM members WHERE home IS NOT NULL AND surname_2_key IS NOT NULL
+        SELECT DISTINCT customer_id, home, unit_key, unnest([surname_1_key, surname_2_key]) AS surname
+        FROM members WHERE home IS NOT NULL
     ),
     homes AS (
-        SELECT home, surname FROM surnames GROUP BY home, surname
+        SELECT home, surname FROM surnames WHERE surname IS NOT NULL GROUP BY home, surname
         HAVING count(DISTINCT customer_id) BETWEEN 2 AND $largest
     ),
-    landlines AS (
-        SELECT landline FROM members WHERE landline IS NOT NULL GROUP BY landline
-        HAVING count(DISTINCT customer_id) BETWEEN 2 AND $largest
+    signs AS (
+        SELECT DISTINCT customer_id,
+               unnest(['landline/' || landline, 'mailbox/' || mailbox, 'door/' || home || '/' || unit_key,
+                       'phone/' || phone || '/' || surname_1_key, 'phone/' || phone || '/' || surname_2_key]) AS sign
+        FROM members
+    ),
+    shared AS (
+        SELECT sign FROM signs WHERE sign IS NOT NULL GROUP BY sign
+        HAVING count(*) BETWEEN 2 AND $largest
     )
     SELECT l.customer_id AS customer_id_l, r.customer_id AS customer_id_r
     FROM surnames l
@@ -43,9 +46,9 @@ HOUSEHOLD_TIES = Step(
     JOIN homes h ON h.home = l.home AND h.surname = l.surname
     UNION
     SELECT l.customer_id, r.customer_id
-    FROM members l
-    JOIN members r ON r.landline = l.landline AND l.customer_id < r.customer_id
-    JOIN landlines h ON h.landline = l.landline
+    FROM signs l
+    JOIN shared h ON h.sign = l.sign
+    JOIN signs r ON r.sign = l.sign AND l.customer_id < r.customer_id
     """,
 )
 
@@ -61,8 +64,9 @@ def assign_households(engine: Engine) -> str:
     Returns
     -------
     str
-        ``household_identities``: ``new_identities`` and household_id, the same for customers tied by the same
-        address and a surname, or by a landline; null for those tied to nobody.
+        ``household_identities``: ``new_identities`` and household_id, the same for customers tied by a door (an address down
+        to the unit), by a house and a surname, by a landline or a mailbox, or by a mobile and a surname; null for those
+        tied to nobody.
     """
     ties = _find_ties(engine)
     customers = np.unique(ties.to_numpy(dtype=str)) if len(ties) else np.array([], dtype=str)

@@ -35,9 +35,19 @@ def person(surnames, **fields):
 
 
 def test_the_same_address_and_a_surname_are_a_household(households):
-    mother, child, neighbour = households([person("Pérez Gil"), person("Sosa Pérez"), person("Ruiz Vega")])
+    house = {"address_line": "C/ Mayor 12"}
+    people = [person("Pérez Gil", **house), person("Sosa Pérez", **house), person("Ruiz Vega", **house)]
+    mother, child, neighbour = households(people)
     assert mother == child is not None
     assert neighbour is None
+
+
+def test_who_shares_a_door_or_a_mailbox_lives_together_whatever_the_surname(households):
+    one, other = households([person("Pérez Gil"), person("Ruiz Vega")])
+    assert one == other is not None
+    mailbox = {"email": "gil.vega@correo.example"}
+    one, other = households([{"given_name": "Ana", "surnames": "Gil"} | mailbox, {"given_name": "Leo"} | mailbox])
+    assert one == other is not None
 
 
 def test_flats_of_one_house_are_told_apart(households):
@@ -46,7 +56,7 @@ def test_flats_of_one_house_are_told_apart(households):
     assert same[0] == same[1] is not None
 
 
-def test_a_landline_ties_and_a_mobile_does_not(households):
+def test_a_landline_ties_and_a_mobile_alone_does_not(households):
     fixed = households(
         [
             {"given_name": "Ana", "surnames": "Gil", "phone": "922123456"},
@@ -54,10 +64,10 @@ def test_a_landline_ties_and_a_mobile_does_not(households):
         ]
     )
     assert fixed[0] == fixed[1] is not None
-    assert households([{"given_name": "Ana", "phone": "622123456"}, {"given_name": "Leo", "phone": "622123456"}]) == [
-        None,
-        None,
-    ]
+    mobile = [{"given_name": "Ana", "phone": "622123456"}, {"given_name": "Leo", "phone": "622123456"}]
+    assert households(mobile) == [None, None]
+    one, other = households([mobile[0] | {"surnames": "Gil Sosa"}, mobile[1] | {"surnames": "Vega Gil"}])
+    assert one == other is not None, "a mobile and a surname tie"
 
 
 def test_two_records_of_one_customer_are_no_household(households):
