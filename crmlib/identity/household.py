@@ -64,9 +64,9 @@ def assign_households(engine: Engine) -> str:
     Returns
     -------
     str
-        ``household_identities``: ``new_identities`` and household_id, the same for customers tied by a door (an address down
-        to the unit), by a house and a surname, by a landline or a mailbox, or by a mobile and a surname; null for those
-        tied to nobody.
+        ``household_identities``: ``new_identities`` and household_id, the same for customers tied by a door (an address
+        down to the unit), by a house and a surname, by a landline or a mailbox, or by a mobile and a surname; null for
+        those tied to nobody.
     """
     ties = _find_ties(engine)
     customers = np.unique(ties.to_numpy(dtype=str)) if len(ties) else np.array([], dtype=str)
