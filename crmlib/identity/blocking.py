@@ -10,7 +10,7 @@ from crmlib.engine import Engine, Step
 
 #: Comparisons that are always affordable, and per record beyond that.
 LEAST_BUDGET = 10_000_000
-BUDGET_PER_RECORD = 40
+BUDGET_PER_RECORD = 20
 #: A block of more records than this tells nothing: its value is common, not shared by one person.
 LARGEST_BLOCK = 200
 
@@ -54,6 +54,12 @@ RULES = (
     BlockingRule(
         "beginnings of the names, year of birth",
         ("left(given_key, 3)", "left(surname_1_key, 4)", "left(birth_day, 4)"),
+    ),
+    BlockingRule("beginning of the surname, month of birth", ("left(surname_1_key, 4)", "left(birth_day, 6)")),
+    BlockingRule("given name, year of birth, municipality", ("given_block", "left(birth_day, 4)", "municipality_key")),
+    BlockingRule(
+        "initial, beginning of the surname, municipality",
+        ("left(given_key, 1)", "left(surname_1_key, 4)", "municipality_key"),
     ),
     BlockingRule("beginning of the street, postcode", ("left(street_key, 5)", "postcode_key")),
     BlockingRule("first surname, postcode", ("surname_1_key", "postcode_key")),

@@ -1,6 +1,7 @@
 """Time and memory of identity: a full run beside Splink alone, an increment beside a full run, and how both grow.
 
-Run as ``python -m tests.benchmarks.identity --people 70000``; with ``--people 70000 700000`` also the growth. The
+Run as ``python -m tests.benchmarks.identity --people 70000``; with ``--people 70000 700000`` also the growth; with
+``--one-phone 1000000`` records that all give the same phone. The
 records are the made retailer's four sources, about 1.44 for each person. The peer is Splink as its own documentation
 sets it up for persons, on the records that are normalised already: so its time is without any normalising, naming or
 judging. Each measurement is a process of its own, whose peak memory is told.
@@ -44,6 +45,14 @@ MEMORY = "4GB"
 PIECE = 20_000
 #: Records of an increment: 10,000 of a million.
 NEW_SHARE = 0.01
+#: Records of people who have nothing in common but the phone they give.
+ONE_PHONE = """
+    SELECT 'crm' AS source, 'r' || n AS source_record_id, 'p' || n AS person_id,
+           translate(hex(hash(n) % 4000), '0123456789ABCDEF', 'aeioulmnrstbcdfg') || 'a' AS given_name,
+           translate(hex(hash(n, 1) % 90000), '0123456789ABCDEF', 'aeioulmnrstbcdfg') || 'ez' AS surnames,
+           '922123456' AS phone
+    FROM range($records) AS r(n)
+"""
 KEPT = ("prepared_records", "standing_pairs", "linkage_model")
 Facts = dict[str, Any]
 
@@ -129,6 +138,15 @@ def run_increment(folder: Path) -> Facts:
     return facts | {"records": _count(engine), "new": new, "pair_f1": judged["pair_f1"]}
 
 
+def run_one_phone(folder: Path) -> Facts:
+    """So many records with one phone among them all."""
+    engine = Engine(threads=2, memory_limit=MEMORY, temp_directory=folder / "spill")
+    load_records(engine, ONE_PHONE, records=int((folder / "records.txt").read_text()))
+    facts = _time(lambda tell: link(engine, increments.Base(), tell))
+    judged = evaluate_identities(engine, "household_identities", "truth").set_index("metric")["value"]
+    return facts | {"records": _count(engine), "cluster_f1": judged["cluster_f1"]}
+
+
 def run_splink(folder: Path) -> Facts:
     """Splink alone on the normalised records, set up as its documentation does for persons."""
     import logging
@@ -201,7 +219,22 @@ def _measure(work: str, folder: str, answer: str) -> None:
     Path(answer).write_text(json.dumps(facts))
 
 
-WORKS: dict[str, Callable[[Path], Facts]] = {"full": run_full, "splink": run_splink, "increment": run_increment}
+COMPARED: dict[str, Callable[[Path], Facts]] = {"full": run_full, "splink": run_splink, "increment": run_increment}
+WORKS = COMPARED | {"one phone": run_one_phone}
+
+
+def measure(work: str, folder: Path) -> Facts:
+    """Run a work in a process of its own, and print what it took."""
+    answer = folder / "answer.json"
+    _spawn(_measure, work, str(folder), str(answer))
+    facts: Facts = json.loads(answer.read_text())
+    told = "".join(f"  {key} {facts[key]:.4g}" for key in ("pairs", "pair_f1", "cluster_f1") if key in facts)
+    print(
+        f"{work:10}{facts['records']:>10,} records {facts['seconds']:8.1f} s  "
+        f"peak {facts['peak_gb']:.2f} GB{told}  [{facts['steps']}]",
+        flush=True,
+    )
+    return facts
 
 
 def bench(people: int) -> Facts:
@@ -209,17 +242,7 @@ def bench(people: int) -> Facts:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _spawn(write_records, folder, people)
-        found: dict[str, Facts] = {}
-        for work in WORKS:
-            answer = folder / f"{work}.json"
-            _spawn(_measure, work, str(folder), str(answer))
-            found[work] = json.loads(answer.read_text())
-            told = "".join(f"  {key} {value:.4g}" for key, value in found[work].items() if key in ("pair_f1", "pairs"))
-            print(
-                f"{work:10}{found[work]['records']:>10,} records {found[work]['seconds']:8.1f} s  "
-                f"peak {found[work]['peak_gb']:.2f} GB{told}  [{found[work]['steps']}]",
-                flush=True,
-            )
+        found = {work: measure(work, folder) for work in COMPARED}
     full = found["full"]
     print(f"full run / Splink alone: {full['seconds'] / found['splink']['seconds']:.2f} (at most 1.5)")
     share = found["increment"]["seconds"] / full["seconds"]
@@ -238,8 +261,15 @@ def _spawn(work: Callable[..., object], *given: object) -> None:
 def main() -> None:
     """Read the command line, run the benchmarks."""
     reader = argparse.ArgumentParser(prog="python -m tests.benchmarks.identity")
-    reader.add_argument("--people", type=int, nargs="+", default=[70_000])
-    runs = [bench(people) for people in reader.parse_args().people]
+    reader.add_argument("--people", type=int, nargs="*", default=[70_000], help="people of the made retailer")
+    reader.add_argument("--one-phone", type=int, metavar="RECORDS", help="records with one phone, in place of that")
+    asked = reader.parse_args()
+    if asked.one_phone:
+        with tempfile.TemporaryDirectory() as name:
+            (Path(name) / "records.txt").write_text(str(asked.one_phone))
+            measure("one phone", Path(name))
+        return
+    runs = [bench(people) for people in asked.people]
     for smaller, larger in pairwise(runs):
         times = larger["seconds"] / smaller["seconds"]
         print(f"{smaller['records']:,} to {larger['records']:,} records: {times:.1f} times the seconds (at most 12)")
