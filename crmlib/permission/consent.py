@@ -18,13 +18,14 @@ from crmlib.permission.evidence import (
     CHANNEL_BITS,
     EVENT_BITS,
     EVENTS,
+    GRANTED,
     NUMBERED_CUSTOMERS,
     NUMBERED_RECORDS,
     OUTCOME_BITS,
-    OUTCOMES,
     REACTIONS,
     SAID,
     TOLD_CONSENTS,
+    choose,
     is_named,
     name_channel,
     name_outcome,
@@ -33,17 +34,6 @@ from crmlib.permission.evidence import (
     read_moment,
     read_outcome,
 )
-
-#: Place of a grant among the outcomes.
-GRANTED = OUTCOMES.index("granted")
-
-
-def _choose(standing: str, waiting: str) -> str:
-    """What decides: a grant that does not count yet only where no other stands, and no refusal came later."""
-    return (
-        f"CASE WHEN {waiting} IS NULL OR {read_outcome(standing)} = {GRANTED} "
-        f"OR coalesce({waiting} < {standing}, false) THEN {standing} ELSE {waiting} END"
-    )
 
 
 def _allows(answer: str, interest: str) -> str:
@@ -77,8 +67,8 @@ DECISIONS = Step(
         GROUP BY question_no
     )
     SELECT question_no >> {CHANNEL_BITS} AS customer_no, {read_channel("question_no")} AS channel_no,
-           {_choose("marketing", "marketing_waiting")} AS marketing,
-           {_choose("profiling", "profiling_waiting")} AS profiling
+           {choose("marketing", "marketing_waiting")} AS marketing,
+           {choose("profiling", "profiling_waiting")} AS profiling
     FROM latest
     """,
 )
@@ -95,7 +85,7 @@ OTHER_DECISIONS = Step(
         WHERE {read_channel("question_no")} >= {len(ASKED_CHANNELS)} OR purpose NOT IN ('marketing', 'profiling')
         GROUP BY question_no, purpose
     )
-    SELECT question_no, purpose, {_choose("answer", "waiting")} AS answer FROM latest
+    SELECT question_no, purpose, {choose("answer", "waiting")} AS answer FROM latest
     """,
 )
 

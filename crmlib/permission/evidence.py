@@ -17,6 +17,8 @@ CHANNELS = (*ASKED_CHANNELS, "ads")
 UNCONFIRMED = r"(?i)\b(unconfirmed|not confirmed|pending|unverified)\b"
 #: Outcomes by their weight: at one moment the heaviest wins. The first two do not count yet.
 OUTCOMES = ("uncertain_identity", "unconfirmed", "granted", "bounced", "withdrawn", "objected", "complaint")
+#: Place of a grant among them.
+GRANTED = OUTCOMES.index("granted")
 #: Bits of a question's number for its channel, the customer's number above them.
 CHANNEL_BITS = 3
 #: Bits of a weight for the outcome, and below them for the event among the customer's: first records, then sends.
@@ -59,6 +61,14 @@ def read_moment(weight: str) -> str:
     moment = f"({weight} >> {EVENT_BITS + OUTCOME_BITS})"
     # of a grant without a date the seconds were taken for milliseconds
     return f"make_timestamptz({moment} * CASE WHEN {moment} < {FIRST_MOMENT} THEN 1000000 ELSE 1000 END)"
+
+
+def choose(standing: str, waiting: str) -> str:
+    """The weight that decides, as SQL: what does not count yet only where no grant stands and no refusal came later."""
+    return (
+        f"CASE WHEN {waiting} IS NULL OR {read_outcome(standing)} = {GRANTED} "
+        f"OR coalesce({waiting} < {standing}, false) THEN {standing} ELSE {waiting} END"
+    )
 
 
 def weigh(moment: str, outcome: str, event_no: str) -> str:
@@ -190,7 +200,7 @@ SAID = f"""
         SELECT event_no, 'send', source, send_id FROM reactions
     )
     SELECT p.customer_id, {name_channel("e.question_no")} AS channel, e.purpose,
-           {name_outcome("e.weight")} AS outcome, {read_moment("e.weight")} AS happened_at,
+           e.weight, {name_outcome("e.weight")} AS outcome, {read_moment("e.weight")} AS happened_at,
            h.kind, h.source, h.event_id
     FROM events e
     JOIN happened h ON h.event_no = e.event_no AND {is_named("h.event_no")}

@@ -304,6 +304,64 @@ class PinPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no ty
         self.said.value = f'<p role="status">{escape(sentence)} It counts from the next run on.</p>'
 
 
+class Trails(Protocol):
+    """What can show one person's trail."""
+
+    def show(self, asked: str) -> Any:
+        """A frame with a row per event; an `InputError` says why there is none."""
+
+
+class TrailPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+    """Every event about one person's permissions and what became of it; shows nobody before one is asked for.
+
+    Parameters
+    ----------
+    trails : Trails
+    asked : str
+        Stands in the field from the start.
+
+    Attributes
+    ----------
+    customer : ipywidgets.Text
+    look : ipywidgets.Button
+    said : ipywidgets.HTML
+    """
+
+    sentence = (
+        "Why a customer may be contacted or not, event by event, is shown when this notebook is opened in JupyterLab."
+    )
+
+    def __init__(self, trails: Trails, asked: str = "") -> None:
+        self._trails = trails
+        named = {"style": {"description_width": "initial"}}
+        self.customer = ipywidgets.Text(
+            value=asked, description="Customer", placeholder="customer_id, or source:id", **named
+        )
+        self.look = ipywidgets.Button(description="Show the trail", button_style="primary")
+        self.said = ipywidgets.HTML()
+        self.look.on_click(lambda _: self._look())
+        super().__init__([ipywidgets.HBox([self.customer, self.look]), self.said])
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        return bundle | {"text/plain": self.sentence, "text/html": f'<p class="crm-note">{escape(self.sentence)}</p>'}
+
+    def _look(self) -> None:
+        try:
+            trail = self._trails.show(self.customer.value)
+        except InputError as error:
+            self.said.value = f'<p role="alert"><b>{escape(str(error))}</b></p>'
+            return
+        head = "".join(f'<th scope="col">{escape(name.replace("_", " "))}</th>' for name in trail.columns)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in trail.to_numpy()
+        )
+        self.said.value = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
 def _tell_value(one: PinCandidate) -> str:
     golden = f"; the golden one: {one.rule.replace('_', ' ')}" if one.rule else ""
     return f"{one.value}  ({one.source}, {one.changed_on:%Y-%m-%d}{golden})"

@@ -6,12 +6,10 @@ from datetime import date
 
 import pytest
 
-from crmlib.params import PermissionSettings, RetentionRule
-from crmlib.permission.consent import decide_permissions
+from crmlib.params import RetentionRule
 from crmlib.permission.retention import expire_rows, list_due_customers, summarise_retention
-from crmlib.permission.trail import trace_permissions
 from tests.made_tables import at, make_tables
-from tests.permission.test_consent import NO, PENDING, YES, event, prepare, send
+from tests.permission.test_consent import NO, YES, event
 
 AS_OF = date(2026, 11, 1)
 RULES = [
@@ -65,26 +63,3 @@ def test_a_refusal_is_never_too_old(kept):
 def test_only_consents_have_a_purpose():
     with pytest.raises(ValueError, match="only consents have a purpose"):
         RetentionRule(entity="tickets", purpose="marketing", keep_days=5)
-
-
-def test_a_trail_tells_of_every_event_what_became_of_it(engine):
-    events = [
-        event(YES, "2026-01-01"),
-        event(NO, "2026-03-01", record="r2"),
-        event(YES, "2026-04-01", evidence=PENDING, channel="sms"),
-        event(YES, "2026-01-01", record="r3"),
-    ]
-    records = {"r1": ("c1", 0.999), "r2": ("c1", 0.999), "r3": ("c3", None)}
-    prepare(engine, events, [send("2026-02-01", complained=True)], records=records, listed=[("c3", "robinson")])
-    decide_permissions(engine, PermissionSettings(), AS_OF)
-    trail = trace_permissions(engine, "c1")
-    assert trail[["channel", "said", "effect", "reason"]].to_numpy().tolist() == [
-        ["email", "granted", "overruled by consent crm r2", "withdrawn"],
-        ["email", "complaint", "overruled by consent crm r2", "withdrawn"],
-        ["email", "withdrawn", "decided", "withdrawn"],
-        ["sms", "unconfirmed", "decided", "unconfirmed"],
-    ]
-    listed = trace_permissions(engine, "c3")
-    assert listed["effect"].tolist() == ["overruled by list robinson lists", "overrules every grant"]
-    assert listed["allowed"].tolist()[0] == "no"
-    assert trace_permissions(engine, "").empty

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from crmlib.errors import InputError
-from crmlib.report.widgets import STAND_IN, CounterPanel, PinPanel, ReviewPanel
+from crmlib.report.widgets import STAND_IN, CounterPanel, PinPanel, ReviewPanel, TrailPanel
 
 CHOICES = {"segment": ["champions", "lost"], "island": ["Tenerife"]}
 
@@ -195,3 +196,24 @@ def test_a_notebook_that_is_read_holds_one_sentence_of_the_pins():
     assert set(shown) == {"text/plain", "text/html"}
     assert shown["text/plain"] == repr(panel) == PinPanel.sentence
     assert "x.example" not in str(shown)
+
+
+class Trails:
+    def show(self, asked):
+        if asked != "c1":
+            raise InputError(f"Nobody is <{asked}>.")
+        return pd.DataFrame({"happened_at": ["2026-01-01"], "event": ["consent crm <r1>"]})
+
+
+def test_a_trail_is_shown_in_the_lab_to_whoever_asks_for_one_and_is_in_no_notebook():
+    panel = TrailPanel(Trails(), "c9")
+    assert panel.said.value == ""
+    panel.look.click()
+    assert "Nobody is &lt;c9&gt;" in panel.said.value
+    panel.customer.value = "c1"
+    panel.look.click()
+    assert '<th scope="col">happened at</th>' in panel.said.value
+    assert "<td>consent crm &lt;r1&gt;</td>" in panel.said.value
+    bundle = panel._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(panel) == TrailPanel.sentence
+    assert "r1" not in bundle["text/html"]
