@@ -52,7 +52,7 @@ def _survive_all(made: Floats, n: Floats, bought: Floats, now: Floats, k: float,
     for row in range(len(made)):
         scale = _rise(n[row], k) - log_gamma
         z, u = bought[row] / now[row], (now[row] - bought[row]) / now[row]
-        made[row] = _survive(n[row], k, scale, z, u)[0]
+        made[row] = _survive(n[row], k, scale, z, u, log1p(-u) if u < 0.5 else log(z))[0]
 
 
 @compiled
@@ -70,11 +70,10 @@ def _stirling(n: float) -> float:
 
 
 @compiled
-def _survive(n: float, k: float, scale: float, z: float, u: float) -> tuple[float, float]:
+def _survive(n: float, k: float, scale: float, z: float, u: float, log_z: float) -> tuple[float, float]:
     """I_z(n, k), and z^n u^k / B(n, k); `scale` is the logarithm of 1 / B(n, k), u = 1 - z."""
     if u <= 0.0:
         return 1.0, 0.0
-    log_z = log1p(-u) if u < 0.5 else log(z)
     front = exp(scale + n * log_z + k * log(u))
     if z <= _SMALL_Z:
         return min(front / n * _sum_series(n, k, z), 1.0), front
@@ -120,9 +119,10 @@ def _find_ends(
     """Solve for the logarithm of v = log(later / bought), in which that of the cumulative hazard is almost a line."""
     first, width = _LOG_HAZARDS[0], _LOG_HAZARDS[1] - _LOG_HAZARDS[0]
     for row in range(len(made)):
-        shape, since = n[row], (now[row] - bought[row]) / now[row]
+        shape, z = n[row], bought[row] / now[row]
+        u = (now[row] - bought[row]) / now[row]
         scale = _rise(shape, k) - log_gamma
-        lasted = _survive(shape, k, scale, bought[row] / now[row], since)[0] * (1.0 - q[row])
+        lasted = _survive(shape, k, scale, z, u, log1p(-u) if u < 0.5 else log(z))[0] * (1.0 - q[row])
         if lasted < 1e-300:
             made[row] = inf
             continue
@@ -136,8 +136,9 @@ def _find_ends(
         at -= log(max(shape + (k - 1.0) / 2.0, shape / 2.0))
         for _ in range(_MOST_STEPS):
             v = exp(at)
-            z, u = exp(-v), -expm1(-v)
-            survival, front = _survive(shape, k, scale, z, u)
+            u = -expm1(-v)
+            z = 1.0 - u if u < 0.5 else exp(-v)
+            survival, front = _survive(shape, k, scale, z, u, -v)
             if survival < 1e-300:
                 at -= 0.5
                 continue

@@ -65,7 +65,8 @@ def _count_all(
         comes, passed = horizon[row] / ahead, elapsed[row] / ahead
         chances[:] = 0.0
         chances[0] = 1.0
-        stays, purchases, expected, total, m = 1.0, 0.0, 0.0, 1.0, 0
+        stays, purchases, expected, total = 1.0, 0.0, 0.0, 1.0
+        m, made_already, until_next = 0.0, 0.0, k
         while True:
             rise = (n[row] + m) / (m + 1.0)
             likely = 0.0
@@ -74,17 +75,22 @@ def _count_all(
                 likely += chances[i]
             chances[0] *= rise * comes
             likely += chances[0]
-            m += 1
-            if m % k == 0 and m > k:
-                j = m // k
-                stays *= (b[row] + j - 2.0) / (a + b[row] + j - 2.0)
-                purchases += stays
+            m += 1.0
+            until_next -= 1
             total += likely
+            if until_next == 0:
+                until_next = k
+                made_already += 1.0
+                if made_already > 1.0:
+                    stays *= (b[row] + made_already - 2.0) / (a + b[row] + made_already - 2.0)
+                    purchases += stays
+                    ratio = comes * (n[row] + m) / (m - k + 1.0)
+                    if ratio < 1.0:
+                        left = likely * max(purchases, 1.0) * 2.0 * ratio
+                        if left < _NEGLIGIBLE * (1.0 - ratio) * total:
+                            expected += likely * purchases
+                            break
             expected += likely * purchases
-            if m >= 2 * k and m % 4 == 0:
-                ratio = comes * (n[row] + m) / (m - k + 1.0)
-                if ratio < 1.0 and likely * max(purchases, 1.0) * 2.0 * ratio < _NEGLIGIBLE * (1.0 - ratio) * total:
-                    break
             if total > _LARGE:
                 chances /= _LARGE
                 total, expected = total / _LARGE, expected / _LARGE
