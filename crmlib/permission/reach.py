@@ -23,6 +23,15 @@ CONTACTABLE = Step(
     """,
 )
 
+#: What stands behind a reason, for a glance: a yes, a question that was never asked, a no, and what no answer changes.
+KINDS_OF_REASON = {
+    "may be contacted": ("granted", "legitimate_interest"),
+    "never asked": ("no_record",),
+    "refused": ("withdrawn", "objected", "complaint"),
+    "does not count": ("unconfirmed", "uncertain_identity", "bounced", "expired"),
+    "listed or too young": ("deceased", "robinson", "employee", "internal_list", "minor"),
+}
+
 
 def find_contactable(engine: Engine) -> str:
     """Find who may be contacted and can be.
@@ -99,6 +108,37 @@ def cross_reasons(engine: Engine, purpose: str = "marketing") -> pd.DataFrame:
     )
     table = counted.pivot(index="channel", columns="reason", values="customers").fillna(0).astype("int64")
     return table.loc[:, list(dict.fromkeys(counted["reason"]))]
+
+
+def group_reasons(reasons: pd.DataFrame) -> pd.DataFrame:
+    """Sum what `cross_reasons` counts by what stands behind a reason.
+
+    Parameters
+    ----------
+    reasons : DataFrame
+        As `cross_reasons` gives it.
+
+    Returns
+    -------
+    DataFrame
+        A row per channel, those with most permissions first; a column for each of `KINDS_OF_REASON`.
+    """
+    grouped = pd.DataFrame(
+        {kind: reasons.reindex(columns=names, fill_value=0).sum(axis=1) for kind, names in KINDS_OF_REASON.items()}
+    )
+    return grouped.sort_values("may be contacted", ascending=False, kind="stable")
+
+
+def tell_reasons(grouped: pd.DataFrame) -> str:
+    """Say what `group_reasons` found, in a sentence: of the best channel, and of all questions."""
+    if grouped.to_numpy().sum() == 0:
+        return "Nobody may be contacted: there are no customers"
+    best = grouped.iloc[0] / grouped.iloc[0].sum()
+    asked = grouped["never asked"].sum() / grouped.to_numpy().sum()
+    return (
+        f"{best['may be contacted']:.0%} may be contacted by {grouped.index[0]}, {best['refused']:.0%} refused; "
+        f"over all channels {asked:.0%} of the questions were never asked"
+    )
 
 
 def count_reached(engine: Engine) -> dict[str, float]:

@@ -91,7 +91,8 @@ def summarise_retention(engine: Engine, rules: Sequence[RetentionRule], as_of_da
         counts = [_count_due(engine, rule, as_of_date + timedelta(days=days)) for days in AHEAD]
         table = ENTITIES[rule.entity] if rule.entity != "customers" else "customers"
         held = int(engine.row(f"SELECT count(*) AS n FROM {quote(table)}")["n"])
-        what = f"{rule.entity} for {rule.purpose}" if rule.purpose else rule.entity
+        entity = rule.entity.replace("_", " ") + (", those granted" if rule.entity == "consents" else "")
+        what = f"{entity} for {rule.purpose}" if rule.purpose else entity
         rows.append((what, rule.keep_days, held, *counts))
     columns = ["what", "keep_days", "held", "due_now", *(f"within_{days}_days" for days in AHEAD[1:])]
     return pd.DataFrame(rows, columns=columns)

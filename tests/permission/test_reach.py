@@ -5,14 +5,18 @@ from __future__ import annotations
 import pytest
 
 from crmlib.permission.evaluation import evaluate_permissions
+from crmlib.permission.evidence import OUTCOMES
 from crmlib.permission.reach import (
+    KINDS_OF_REASON,
     count_reached,
     cross_islands,
     cross_reasons,
     find_contactable,
+    group_reasons,
     summarise_changes,
     summarise_merges,
     summarise_reach,
+    tell_reasons,
 )
 from tests.made_tables import make_table, make_tables
 
@@ -142,6 +146,26 @@ def test_the_reachable_are_counted_by_island(engine):
         "Tenerife": {"customers": 2, "email": 1, "push": 1},
         "elsewhere": {"customers": 1, "email": 1, "push": 0},
     }
+
+
+def test_every_reason_there_is_stands_behind_one_kind():
+    kinds = [reason for reasons in KINDS_OF_REASON.values() for reason in reasons]
+    lists = {"deceased", "robinson", "employee", "internal_list", "minor"}
+    assert sorted(kinds) == sorted({*OUTCOMES, *lists, "expired", "legitimate_interest", "no_record"})
+
+
+def test_reasons_are_summed_by_what_stands_behind_them(engine):
+    reasons = {"a": "withdrawn", "b": "objected", "c": "no_record", "d": "robinson"}
+    refused = [permit(name, allowed=False, reason=reason) for name, reason in reasons.items()]
+    make_tables(engine, permissions=[*refused, permit("e"), permit("f", "sms"), permit("g", "sms")])
+    grouped = group_reasons(cross_reasons(engine))
+    assert grouped.index.tolist() == ["sms", "email"]
+    assert grouped.loc["email"].tolist() == [1, 1, 2, 0, 1]
+    assert grouped.loc["sms"].tolist() == [2, 0, 0, 0, 0]
+    assert tell_reasons(grouped) == (
+        "100% may be contacted by sms, 0% refused; over all channels 14% of the questions were never asked"
+    )
+    assert tell_reasons(grouped.iloc[:0]) == "Nobody may be contacted: there are no customers"
 
 
 def test_what_merges_did_is_told_of_customers_with_several_voices(engine):

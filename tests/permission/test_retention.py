@@ -49,8 +49,8 @@ def test_whoever_was_not_seen_for_so_long_is_due(kept):
 def test_what_is_due_and_when_is_told(kept):
     told = summarise_retention(kept, RULES, AS_OF).set_index("what")
     assert told.loc["customers", ["held", "due_now", "within_30_days", "within_365_days"]].tolist() == [4, 1, 2, 4]
-    assert told.loc["consents for marketing", "due_now"] == 1
-    assert told.loc["web_events", ["held", "due_now", "within_30_days"]].tolist() == [2, 1, 2]
+    assert told.loc["consents, those granted for marketing", "due_now"] == 1
+    assert told.loc["web events", ["held", "due_now", "within_30_days"]].tolist() == [2, 1, 2]
     assert summarise_retention(kept, [], AS_OF).empty
 
 
