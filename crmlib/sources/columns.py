@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from crmlib.engine import literal, quote
 from crmlib.params import MADE_FIELDS, TICKET_FIELDS, EntitySource
+from crmlib.sources.clocks import tell_local
 from crmlib.sources.delivery import Delivery
 from crmlib.tables import CONTRACTS, Column
 
@@ -69,7 +70,7 @@ def choose_expressions(table: str, delivery: Delivery, mapped: Collection[str], 
     if table == "ticket_lines" and "line" not in mapped:
         chosen["line"] = f"row_number() OVER (PARTITION BY {chosen['ticket_id']} ORDER BY row)"
     if "bought_at" in mapped:
-        chosen["bought_on"] = f"CAST(timezone({literal(timezone)}, {chosen['bought_at']}) AS DATE)"
+        chosen["bought_on"] = f"CAST({tell_local(chosen['bought_at'], timezone)} AS DATE)"
     if table != "source_records" and "source_record_id" in mapped and "record_source" not in mapped:
         other = literal(delivery.given.record_source or delivery.source)
         chosen["record_source"] = f"CASE WHEN {chosen['source_record_id']} IS NOT NULL THEN {other} END"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from crmlib.engine import Engine, literal, quote
 from crmlib.params import EntitySource
+from crmlib.sources.clocks import tell_local, tell_moment
 from crmlib.tables import Column
 
 DAYS = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d.%m.%Y", "%Y%m%d", "%Y/%m/%d", "%d/%m/%y")
@@ -212,7 +213,7 @@ def read_as(column: Column, said_as: str, formats: Formats, timezone: str) -> Re
 
 
 def _read_time(column: Column, said_as: str, formats: Formats, timezone: str) -> Reading:
-    zone, prepared, rule = literal(timezone), prepared_name(column.name), literal("not_a_date")
+    prepared, rule = prepared_name(column.name), literal("not_a_date")
     here = _keep_plausible(prepared)
     if said_as == "VARCHAR":
         field = quote(column.name)
@@ -222,16 +223,16 @@ def _read_time(column: Column, said_as: str, formats: Formats, timezone: str) ->
         own = rf"TRY_CAST(regexp_replace({seconds}, ' (Z|[+-][\d:]+)$', '\1') AS TIMESTAMPTZ)"
         there = _keep_plausible(own)
         if column.kind == "time":
-            here = f"timezone({zone}, {here})"
+            here = tell_moment(here, timezone)
         else:
-            here, there = f"CAST({here} AS DATE)", f"CAST(timezone({zone}, {there}) AS DATE)"
+            here, there = f"CAST({here} AS DATE)", f"CAST(timezone({literal(timezone)}, {there}) AS DATE)"
         value = f"CASE WHEN {prepared} IS NOT NULL THEN {here} WHEN {zoned} THEN {there} END"
         return Reading(value, rule, _parse(field, formats.dates[column.name]))
     knows_zone = said_as == "TIMESTAMP WITH TIME ZONE"
     if column.kind == "time":
-        value = here if knows_zone else f"timezone({zone}, CAST({here} AS TIMESTAMP))"
+        value = here if knows_zone else tell_moment(f"CAST({here} AS TIMESTAMP)", timezone)
     else:
-        value = f"CAST({f'timezone({zone}, {here})' if knows_zone else here} AS DATE)"
+        value = f"CAST({tell_local(here, timezone) if knows_zone else here} AS DATE)"
     return Reading(value, rule, quote(column.name))
 
 
