@@ -207,6 +207,14 @@ def summarise_changes(engine: Engine, base: str | None) -> pd.DataFrame:
     )
 
 
+def tell_changes(changes: pd.DataFrame, channel: str) -> str:
+    """Say what `summarise_changes` found about one channel, in a sentence."""
+    steps = changes[changes["channel"] == channel].set_index("step")["customers"].to_dict()
+    won = steps.get("new customers", 0) + steps.get("gained", 0)
+    lost = -steps.get("lost", 0) - steps.get("gone customers", 0)
+    return f"Since the run before {won:,} permissions for {channel} came and {lost:,} went"
+
+
 def cross_islands(engine: Engine, purpose: str = "marketing") -> pd.DataFrame:
     """Count who can be reached by island and channel, exactly; not for a page before it is protected.
 

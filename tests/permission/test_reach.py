@@ -16,6 +16,7 @@ from crmlib.permission.reach import (
     summarise_changes,
     summarise_merges,
     summarise_reach,
+    tell_changes,
     tell_reasons,
 )
 from tests.made_tables import make_table, make_tables
@@ -91,6 +92,7 @@ def test_changes_add_up(engine):
         "before": 3, "new customers": 1, "gained": 1, "lost": -1, "gone customers": -1,
     }  # fmt: skip
     assert steps["customers"].sum() == 3
+    assert tell_changes(steps, "email") == "Since the run before 2 permissions for email came and 2 went"
     assert summarise_changes(engine, None).empty
 
 
