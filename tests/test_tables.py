@@ -57,6 +57,7 @@ KEYS = {
     "linkage_model": "model",
     "demand_forecast": "category store_id week",
     "plan_prices": "plan limit",
+    "plan_visits": "plan store_id",
     "evaluation": "room metric",
 }
 

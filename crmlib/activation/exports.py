@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from crmlib.activation.local_time import find_zones
 from crmlib.campaign.plan import ContactPlan
 from crmlib.engine import Engine
 
@@ -38,6 +39,7 @@ PLAIN_HEADINGS = (
     "variant",
     "send_from",
     "send_until",
+    "time_zone",
 )
 MAILCHIMP_HEADINGS = ("Email Address", "First Name", "Last Name", "Language", "Tags")
 
@@ -51,9 +53,10 @@ _LIST = """
            CASE WHEN d.channel = 'postal' THEN c.postcode END AS postcode,
            CASE WHEN d.channel = 'postal' THEN c.municipality END AS municipality,
            CASE WHEN d.channel = 'postal' THEN c.country END AS country,
-           c.language, d.variant
+           c.language, d.variant, coalesce(z.time_zone, $plan_zone) AS time_zone
     FROM {table} AS d
     LEFT JOIN customers AS c ON c.customer_id = d.customer_id
+    LEFT JOIN customer_zones AS z ON z.customer_id = d.customer_id
     WHERE d.decision = 'contact' AND d.contact_date = $day AND d.communication_id = $communication
         AND d.channel = $channel
     ORDER BY d.customer_id
@@ -76,7 +79,7 @@ def export_contacts(engine: Engine, table: str, plan: ContactPlan, contact_date:
     Parameters
     ----------
     engine : Engine
-        Holds the decisions and `customers`.
+        Holds the decisions, `customers` and `stores`.
     table : str
         The decisions, with the columns of `contact_decisions`.
     plan : ContactPlan
@@ -91,15 +94,21 @@ def export_contacts(engine: Engine, table: str, plan: ContactPlan, contact_date:
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
+    find_zones(engine, plan.plan.timezone)
     written = []
     for communication in plan.communications:
         for channel in communication.channels:
-            values = {"day": contact_date, "communication": communication.id, "channel": channel}
+            values = {
+                "day": contact_date,
+                "communication": communication.id,
+                "channel": channel,
+                "plan_zone": plan.plan.timezone,
+            }
             rows = _LIST.format(table=table)
             name = f"{contact_date}_{communication.id}_{channel}.csv"
             first, last = _send_window(plan, channel)
             lines = _read(engine, rows, values)
-            count = write_list(folder / name, PLAIN_HEADINGS, ((*row, first, last) for row in lines))
+            count = write_list(folder / name, PLAIN_HEADINGS, ((*row[:-1], first, last, row[-1]) for row in lines))
             written.append((communication.id, channel, "list", name, count))
             if channel == "email":
                 tag = f"{communication.id} {contact_date}"
@@ -158,7 +167,7 @@ def _read(engine: Engine, sql: str, values: dict[str, Any]) -> Iterator[tuple[st
 
 
 def _send_window(plan: ContactPlan, channel: str) -> tuple[str, str]:
-    """Local times between which may be sent; empty where any will do."""
+    """Times between which may be sent, by the customer's clock; empty where any will do."""
     quiet = next(terms.quiet for name, terms in plan.channels.items() if name == channel)
     if quiet.hours is None:
         return "", ""

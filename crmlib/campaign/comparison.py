@@ -88,6 +88,24 @@ def tabulate_forecast(simulation: Simulation) -> pa.Table:
     )
 
 
+def tabulate_visits(simulation: Simulation) -> pd.DataFrame:
+    """Purchases in each store under each plan, over the whole horizon.
+
+    Returns
+    -------
+    DataFrame
+        Table `plan_visits`: plan, store_id, visits, incremental (less those without any contact, replicate by replicate),
+        each with its interval.
+    """
+    rows = []
+    for outcome in simulation.outcomes:
+        more = outcome.visits - simulation.without.visits
+        for place, store in enumerate(simulation.stores):
+            rows.append((outcome.name, store, *_interval(outcome.visits[:, place]), *_interval(more[:, place])))
+    parts = [f"{name}{end}" for name in ("visits", "incremental") for end in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=["plan", "store_id", *parts])
+
+
 def _measure(outcome: Outcome, without: Outcome) -> dict[str, Floats]:
     counts, nothing = outcome.counts, without.counts
     purchases = counts["purchases"].sum(axis=1)

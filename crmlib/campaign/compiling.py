@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Modules of this package whose text decides what is compiled.
-SOURCES = ("arbitration", "chance", "choosing", "clock", "compiling", "kernel", "plan", "shapes")
+SOURCES = (
+    "arbitration", "bits", "chance", "choosing", "clock", "compiling", "kernel", "memory", "plan", "shapes", "terms",
+)  # fmt: skip
 _HERE = Path(__file__).parent
 
 
@@ -28,6 +32,21 @@ def compiled(function: Function) -> Function:
 def inlined(function: Function) -> Function:
     """Compile a function into each place that calls it: without it, passing arrays costs more than the work."""
     return _compile(function, inline=True)
+
+
+@intrinsic
+def borrowed(context: Any, array: Any) -> Any:
+    """Within compiled functions: the same array, whose users are no longer counted, which costs more than the work.
+
+    Whoever lends it must hold it until the last use.
+    """
+
+    def lend(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lent = target.make_array(array)(target, builder, value=arguments[0])
+        lent.meminfo = cgutils.get_null_value(lent.meminfo.type)
+        return lent._getvalue()
+
+    return array(array), lend
 
 
 def _compile(function: Function, inline: bool) -> Function:

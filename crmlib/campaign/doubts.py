@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 
 from crmlib.campaign.calendar import calendar_days, days_open, last_day
 from crmlib.campaign.expressions import read_condition
 from crmlib.campaign.plan import Cap, Communication, ContactPlan
 from crmlib.documents import Where
+from crmlib.engine import Engine
 
 
 def find_doubts(plan: ContactPlan) -> Iterator[tuple[Where, str]]:
@@ -38,6 +39,41 @@ def find_doubts(plan: ContactPlan) -> Iterator[tuple[Where, str]]:
             ("communications", first, "response"),
             f"these lifts are assumed and not measured yet: {names}; give source: measured:<campaign> once they are.",
         )
+
+
+def find_empty_audiences(engine: Engine, plans: Sequence[ContactPlan], as_of_date: date) -> list[str]:
+    """Say which communications are meant for nobody, as the customers are today.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``audience_columns`` (of `show_audience`).
+    plans : sequence of ContactPlan
+    as_of_date : date
+
+    Returns
+    -------
+    list of str
+        A sentence for each communication whose `where` holds for no customer.
+    """
+    found = []
+    for plan in plans:
+        for communication in plan.communications:
+            if communication.where is None:
+                continue
+            condition = read_condition(communication.where)
+            counted = engine.row(
+                f"SELECT count(*) FILTER (WHERE {condition.sql}) AS people, count(*) AS everybody "
+                "FROM audience_columns AS a",
+                as_of_date=as_of_date,
+                **condition.values,
+            )
+            if counted["everybody"] and not counted["people"]:
+                found.append(
+                    f"Plan {plan.id}: '{communication.id}' reaches nobody, for no customer meets its where: "
+                    f"{communication.where}."
+                )
+    return found
 
 
 def _has_effect(communication: Communication) -> bool:

@@ -14,6 +14,7 @@ from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.calendar import calendar_days, days_open
 from crmlib.campaign.plan import CATEGORIES, PURPOSES, STAGES, Cap, Communication, ContactPlan
 from crmlib.campaign.shapes import CALENDAR, CAP, CAP_KINDS, COMMUNICATION, DAY, EVENTS, FAR, RULES
+from crmlib.campaign.terms import lay_terms
 from crmlib.campaign.triggers import delay_days
 from crmlib.params import CHANNELS
 
@@ -31,6 +32,7 @@ class EncodedPlan:
     communications : COMMUNICATION
     caps : CAP
     rules : RULES, one
+        All with their terms.
     """
 
     days: Records
@@ -104,12 +106,15 @@ def encode_plan(
         rules["unsub_base"][0, CHANNELS.index(channel)] = terms.unsub_base
     rules["reserve"] = plan.arbitration.reserve_for_higher
     rules["k"] = k
-    caps = np.array([_encode_cap(cap, plan) for cap in plan.caps], CAP)
+    caps = np.zeros(len(plan.caps), CAP)
+    for record, cap in zip(caps, plan.caps, strict=True):
+        _encode_cap(record, cap, plan)
     days = _encode_days(plan, first_day, season)
     if rations is not None:
         days["capacity"][:, : len(communications)] = rations.capacity
         days["budget"][:, : len(communications)] = rations.budget
         rules["rationed"] = True
+    lay_terms(days, communications, caps, rules[0])
     return EncodedPlan(days, communications, caps, rules)
 
 
@@ -148,14 +153,15 @@ def _encode_communication(record: Any, communication: Communication, lift: float
         record["channels"][choice] = CHANNELS.index(channel)
 
 
-def _encode_cap(cap: Cap, plan: ContactPlan) -> tuple[int, int, int, int]:
+def _encode_cap(record: Any, cap: Cap, plan: ContactPlan) -> None:
     names = {
         "global": [""],
         "channel": list(CHANNELS),
         "category": list(CATEGORIES),
         "communication": [communication.id for communication in plan.communications],
     }
-    return CAP_KINDS.index(cap.scope.kind), names[cap.scope.kind].index(cap.scope.name), cap.max, cap.days
+    record["kind"], record["which"] = CAP_KINDS.index(cap.scope.kind), names[cap.scope.kind].index(cap.scope.name)
+    record["most"], record["days"] = cap.max, cap.days
 
 
 def _encode_days(plan: ContactPlan, first_day: date, season: Floats) -> Records:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,15 +58,38 @@ def solve_exactly(problem: Problem, seconds: float = 60.0) -> tuple[NDArray[np.b
                 starts.append(starts[-1] + len(held))
     index_of, weight_of = (np.concatenate([*parts, np.zeros(0)]) for parts in (index, weights))
     taken = csr_array((weight_of, index_of.astype(np.int64), np.array(starts)), shape=(len(upper), len(rows)))
-    solved = milp(
-        -(problem.value - problem.cost)[rows, offers],
-        integrality=np.ones(len(rows)),
-        bounds=Bounds(0, 1),
-        constraints=LinearConstraint(taken, -np.inf, np.array(upper)) if upper else None,
-        options={"time_limit": seconds, "mip_rel_gap": EXACT_GAP},
-    )
+    with _silent():
+        solved = milp(
+            -(problem.value - problem.cost)[rows, offers],
+            integrality=np.ones(len(rows)),
+            bounds=Bounds(0, 1),
+            constraints=LinearConstraint(taken, -np.inf, np.array(upper)) if upper else None,
+            options={"time_limit": seconds, "mip_rel_gap": EXACT_GAP},
+        )
     if solved.status != 0:
         return None
     solution = solved.x > 0.5
     chosen[rows[solution], offers[solution]] = True
     return chosen, -float(solved.mip_dual_bound)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Let nothing out that compiled code prints: HiGHS 1.12 tells of some repaired solutions whatever its options say.
+
+    References
+    ----------
+    https://github.com/ERGO-Code/HiGHS/issues/2783
+    """
+    flush = ctypes.CDLL(None).fflush
+    sys.stdout.flush()
+    flush(None)
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        flush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,4 +1,4 @@
-"""From sends to people: who was eligible for each campaign, in which group, and what became of them."""
+"""How far people got in each campaign, and in each communication of the plan: from eligible to bought."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from crmlib.campaign.exposure import expose_campaigns
+from crmlib.campaign.margins import estimate_margin_share
 from crmlib.engine import Engine, Step
 
 CAMPAIGN_FUNNEL = Step(
@@ -178,30 +179,6 @@ def list_funnels(engine: Engine) -> pd.DataFrame:
         f"SELECT name, starts_on, {', '.join(FUNNEL)}, unsubscribed FROM campaign_funnel "
         "ORDER BY starts_on DESC, campaign_id"
     )
-
-
-def estimate_margin_share(engine: Engine) -> float | None:
-    """Estimate what part of sales is margin: as the tickets say, else by the products' costs; None if neither is known.
-
-    Parameters
-    ----------
-    engine : Engine
-        Holds `tickets`, `ticket_lines` and `products`.
-    """
-    told = engine.row(
-        "SELECT CAST(sum(margin) / nullif(sum(amount), 0) AS DOUBLE) AS share FROM tickets WHERE margin IS NOT NULL"
-    )["share"]
-    if told is not None:
-        return float(told)
-    costed = engine.row(
-        """
-        SELECT CAST(1 - sum(l.quantity * p.cost) / nullif(sum(l.amount), 0) AS DOUBLE) AS share
-        FROM ticket_lines l
-        JOIN products p ON p.product_id = l.product_id
-        WHERE p.cost IS NOT NULL AND l.quantity IS NOT NULL AND l.amount IS NOT NULL
-        """
-    )["share"]
-    return None if costed is None else float(costed)
 
 
 def count_sends(engine: Engine) -> dict[str, int]:

@@ -5,14 +5,17 @@ Customers are independent of one another; limits that they share (capacity, budg
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from crmlib.campaign.arbitration import Records, arbitrate, begin_contacts, hold_out
-from crmlib.campaign.chance import CART, LIFETIME, RATION, UNSUBSCRIBE, derive_key, draw_exponential, draw_uniform
-from crmlib.campaign.clock import advance, feel_contact, purchase
-from crmlib.campaign.compiling import compiled, inlined
+from crmlib.behaviour.integrals import Floats
+from crmlib.campaign.arbitration import Ring, arbitrate, begin_contacts, hold_out, judge
+from crmlib.campaign.bits import NONE, bit, has, lowest, without_lowest
+from crmlib.campaign.chance import CART, LIFETIME, draw_exponential, draw_uniform
+from crmlib.campaign.clock import advance, book_effects, feel_contact, purchase
+from crmlib.campaign.compiling import borrowed, compiled, inlined
 from crmlib.campaign.shapes import (
     ANNIVERSARY,
     CALLED_OFF,
@@ -29,8 +32,8 @@ from crmlib.campaign.shapes import (
     REACTIVATED,
     SERVICE,
     STATE,
-    K,
 )
+from crmlib.campaign.terms import Records
 
 REACTIVATED_DAYS = 28
 YEAR = 365
@@ -48,6 +51,7 @@ def simulate_chunk(
     history: Records,
     counts: Records,
     total: Any,
+    visits: Floats,
     trace: Records,
 ) -> None:
     """Follow each customer of a chunk through all days; see `crmlib.campaign.shapes` for the records.
@@ -61,88 +65,114 @@ def simulate_chunk(
         The customers, a row each.
     history : CONTACT
         Their past contacts, by row and day.
-    counts, total : DAY_COUNT, one TOTAL
-        What happens is added here.
+    counts, total, visits : DAY_COUNT, one TOTAL, ndarray
+        What happens is added here; purchases in each store.
     trace : CONTACT
         Contacts are written here as long as there is room.
     """
+    days, communications, caps, history = borrowed(days), borrowed(communications), borrowed(caps), borrowed(history)
+    counts, visits, trace = borrowed(counts), borrowed(visits), borrowed(trace)
+    memory = np.zeros(caps["size"].sum(), np.int64)
     states = np.zeros(1, STATE)
     for i in range(len(people)):
-        person, member, draw, state = people[i], members[i], draws[i], states[0]
-        _begin(communications, rules, person, member, draw, history, state)
-        if member.audience == 0:
-            _leave_in_peace(days, rules, person, draw, counts, state)
-            _end(len(days) - 1, communications, counts, total, state)
-            continue
-        staged = _listens(ENTER_STATE, communications, member)
-        cart_rate = person.cart_rate if _listens(CART_ABANDONED, communications, member) else 0.0
+        person, member, draw, state, ring = people[i], members[i], draws[i], states[0], borrowed(memory)
+        begin(communications, caps, rules, person, member, draw, history, ring, state)
         for day in range(len(days)):
-            if staged:
-                _enter_stages(day, communications, person, member, state)
-            _open_candidates(day, days, communications, rules.first_day, member, counts, state)
+            wake(day, days, communications, rules, person, member, counts, state)
             if state.pending:
-                _hold_out_or_ration(day, days, communications, rules, member, state)
-                arbitrate(day, days, communications, caps, rules.reserve, person, member, state)
-                _settle(i, day, communications, rules, counts, total, trace, state)
-            if cart_rate > 0 and draw_uniform(state.key, CART, np.uint64(day)) < cart_rate:
-                _call(CART_ABANDONED, 0, day, communications, member, state)
-            if state.alive:
-                advance(day, draw.rate * days[day].season, draw.hazard, person.value, counts, state)
-                while state.wait <= 0:
-                    purchase(day, person.value, rules.k, counts, state)
-                    _answer_purchase(day, communications, member, counts, state)
-        _end(len(days) - 1, communications, counts, total, state)
+                arbitrate(day, days, communications, caps, rules, person, member, ring, state)
+                settle(i, day, communications, rules, person, member, counts, total, trace, state)
+            live(day, days, communications, rules, person, member, draw, counts, visits, state)
+        end(days, communications, person, draw, counts, total, state)
 
 
 @inlined
-def _leave_in_peace(days: Records, rules: Any, person: Any, draw: Any, counts: Records, state: Any) -> None:
-    """Follow a customer whom nothing is meant for: only purchases happen."""
-    for day in range(len(days)):
-        if not state.alive:
-            return
-        advance(day, draw.rate * days[day].season, draw.hazard, person.value, counts, state)
-        while state.wait <= 0:
-            purchase(day, person.value, rules.k, counts, state)
-
-
-@inlined
-def _listens(event: int, communications: Records, member: Any) -> bool:
-    """Whether an event calls for anything that a customer may get."""
-    for c in range(len(communications)):
-        if communications[c].event == event and (member.audience >> np.uint64(c)) & np.uint64(1):
-            return True
-    return False
-
-
-@inlined
-def _begin(
-    communications: Records, rules: Any, person: Any, member: Any, draw: Any, history: Records, state: Any
+def begin(
+    communications: Records,
+    caps: Records,
+    rules: Any,
+    person: Any,
+    member: Any,
+    draw: Any,
+    history: Records,
+    ring: Ring,
+    state: Any,
 ) -> None:
     """Put a customer where the real one stands."""
     state.key, state.wait, state.alive = draw.key, draw.wait, draw.alive and draw.rate > 0
     state.lifetime = draw_exponential(state.key, LIFETIME, np.uint64(0))
     state.bought, state.last_purchase, state.stage = person.bought, person.last_purchase, person.stage
     state.reactivated_until = person.last_purchase + REACTIVATED_DAYS if person.stage == REACTIVATED else NEVER
-    state.pending, state.debt, state.active, state.contacts = np.uint64(0), 0.0, 0, 0
-    state.gaps, state.lives, state.revived_by = 0, 0, -1
-    state.next_due = FAR
+    state.pending, state.active, state.contacts, state.tried = NONE, 0, 0, np.uint8(0)
+    state.boost, state.debt = 0.0, 0.0
+    state.gaps, state.lives, state.carts, state.revived_by = 0, 0, 0, -1
+    state.next_due, state.next_stage, state.next_cart, state.next_end = FAR, FAR, FAR, FAR
+    if member.audience == NONE:
+        return
     for c in range(len(communications)):
-        wanted = (member.audience >> np.uint64(c)) & np.uint64(1)
-        state.due[c] = member.due[c] if wanted else NEVER
-        state.full[c], state.spent[c] = 0, 0
+        state.due[c] = member.due[c] if has(member.audience, c) else NEVER
         if state.due[c] != NEVER:
             state.next_due = min(state.next_due, state.due[c])
-    for channel in range(K):
-        state.patience[channel] = draw_exponential(state.key, UNSUBSCRIBE, np.uint64(channel))
-    begin_contacts(member, person, history, len(communications), state)
+    begin_contacts(communications, caps, rules, person, member, history, ring, state)
     state.pressure, state.pressed = 0.0, 0
     for entry in range(member.history_start, member.history_end):
-        state.pressure += rules.decay ** float(-history[entry].day)
+        state.pressure += rules.fading[-history[entry].day]
+    if rules.answers[ENTER_STATE] & member.audience:
+        state.next_stage = 0
+    if person.cart_rate > 0 and rules.answers[CART_ABANDONED] & member.audience:
+        state.next_cart = _wait_for_cart(-1, person.cart_rate, state)
 
 
 @inlined
-def _enter_stages(day: int, communications: Records, person: Any, member: Any, state: Any) -> None:
+def wake(
+    day: int, days: Records, communications: Records, rules: Any, person: Any, member: Any, counts: Records, state: Any
+) -> None:
+    """The morning of a day: the stage, the holdout group, what is due."""
+    if day >= state.next_stage:
+        _enter_stages(day, communications, rules, person, member, state)
+    called = days[day].due & member.audience
+    if called or state.pending or state.next_due <= day:
+        hold_out(day, communications, rules, person, member, state)
+        if day >= rules.first_day:
+            _open_all(called, day, communications, counts, state)
+        if state.next_due <= day:
+            _open_due(day, day >= rules.first_day, communications, counts, state)
+
+
+@inlined
+def live(
+    day: int, days: Records, communications: Records, rules: Any, person: Any, member: Any, draw: Any,
+    counts: Records, visits: Floats, state: Any,
+) -> None:
+    """The rest of a day: an abandoned cart, purchases."""
+    if day == state.next_cart:
+        _call(CART_ABANDONED, 0, day, communications, rules, member, state)
+        state.next_cart = _wait_for_cart(day, person.cart_rate, state)
+    if not state.alive:
+        return
+    advance(day, draw.rate, draw.hazard, person.value, days, counts, state)
+    while state.wait <= 0:
+        purchase(day, person.value, rules.k, counts, state)
+        if person.store >= 0:
+            visits[person.store] += person.store_share
+        if member.audience:
+            _answer_purchase(day, communications, rules, person, member, counts, state)
+
+
+@inlined
+def _wait_for_cart(day: int, rate: float, state: Any) -> int:
+    """The next day on which a cart is abandoned, if each day has the same chance."""
+    state.carts += 1
+    if rate >= 1:
+        return day + 1
+    chance = draw_uniform(state.key, CART, np.uint64(state.carts))
+    return int(min(day + 1 + math.floor(math.log(chance) / math.log1p(-rate)), float(FAR)))
+
+
+@inlined
+def _enter_stages(day: int, communications: Records, rules: Any, person: Any, member: Any, state: Any) -> None:
     """The stage as it is known in the morning, by the days from the last purchase to the evening before."""
+    state.next_stage = _next_stage(day, person, state)
     if state.last_purchase == NEVER or day <= state.reactivated_until:
         return
     elapsed = day - 1 - state.last_purchase
@@ -158,19 +188,39 @@ def _enter_stages(day: int, communications: Records, person: Any, member: Any, s
     if passed < 0 or entered <= state.stage or (state.stage == NEW and entered == DUE):
         return
     state.stage = entered
-    _call(ENTER_STATE, entered, day - 1, communications, member, state)
+    _call(ENTER_STATE, entered, day - 1, communications, rules, member, state)
 
 
 @inlined
-def _call(event: int, detail: int, day: int, communications: Records, member: Any, state: Any) -> None:
+def _next_stage(day: int, person: Any, state: Any) -> int:
+    """The first morning after a day on which the stage may change if nothing is bought."""
+    if state.last_purchase == NEVER:
+        return FAR
+    if day < state.reactivated_until:
+        return int(state.reactivated_until + 1)
+    following = FAR
+    if day == state.reactivated_until:
+        following = day + 1
+    for place in range(5):
+        entered = state.last_purchase + 1 + person.enter_after[place]
+        if entered > day:
+            following = min(following, entered)
+    return int(following)
+
+
+@inlined
+def _call(
+    event: int, detail: int, day: int, communications: Records, rules: Any, member: Any, state: Any
+) -> None:
     """Note when the communications that an event of a day calls for are due, the next day or later.
 
     One that an earlier event has called for already is due when that one said.
     """
-    for c in range(len(communications)):
+    left = rules.answers[event] & member.audience
+    while left:
+        c = lowest(left)
+        left = without_lowest(left)
         one = communications[c]
-        if one.event != event or not (member.audience >> np.uint64(c)) & np.uint64(1):
-            continue
         if (event == ENTER_STATE or (event == PURCHASE and one.detail != 0)) and one.detail != detail:
             continue
         if state.due[c] == NEVER:
@@ -179,25 +229,22 @@ def _call(event: int, detail: int, day: int, communications: Records, member: An
 
 
 @inlined
-def _open_candidates(
-    day: int, days: Records, communications: Records, first_day: int, member: Any, counts: Records, state: Any
-) -> None:
-    """Add the candidates that the calendar and events make due today."""
-    planned = day >= first_day
-    if planned:
-        left = days[day].due & member.audience
-        c = 0
-        while left:
-            if left & np.uint64(1):
-                _open(c, day, day, communications, counts, state)
-            left >>= np.uint64(1)
-            c += 1
-    if state.next_due > day:
-        return
+def _open_all(called: np.uint64, day: int, communications: Records, counts: Records, state: Any) -> None:
+    """Open candidates that the calendar calls for today."""
+    while called:
+        _open(lowest(called), day, day, communications, counts, state)
+        called = without_lowest(called)
+
+
+@inlined
+def _open_due(day: int, planned: bool, communications: Records, counts: Records, state: Any) -> None:
+    """Open candidates that events have made due by today."""
     state.next_due = FAR
     for c in range(len(communications)):
         due = state.due[c]
-        if due != NEVER and due <= day:
+        if due == NEVER:
+            continue
+        if due <= day:
             if planned and due + communications[c].open_days > day:
                 _open(c, due, day, communications, counts, state)
             state.due[c] = due + YEAR if communications[c].event == ANNIVERSARY else NEVER
@@ -207,55 +254,45 @@ def _open_candidates(
 
 @inlined
 def _open(c: int, due: int, day: int, communications: Records, counts: Records, state: Any) -> None:
-    """Open a candidate; one that is still open is closed for it."""
-    bit = np.uint64(1) << np.uint64(c)
-    if state.pending & bit:
-        counts[day].skips[communications[c].category, state.reason[c]] += 1
-    state.pending |= bit
+    """Open a candidate; one that is still open is closed for it, and one that can never be sent is closed at once."""
+    category = communications[c].category
+    if has(state.pending, c):
+        counts[day].skips[category, state.reason[c]] += 1
+    if not has(state.open, c) and state.why[c] <= LAST_FOR_GOOD:
+        counts[day].skips[category, state.why[c]] += 1
+        state.pending &= ~bit(c)
+        return
+    state.pending |= bit(c)
     state.opened[c] = due
 
 
 @inlined
-def _hold_out_or_ration(day: int, days: Records, communications: Records, rules: Any, member: Any, state: Any) -> None:
-    """Whether the customer is held out today, and the channels that are full or whose budget is spent."""
-    hold_out(day, rules, member, state)
-    if not rules.rationed:
-        return
-    for c in range(len(communications)):
-        if not (state.pending >> np.uint64(c)) & np.uint64(1):
-            continue
-        own = derive_key(state.key, communications[c].key)
-        state.full[c], state.spent[c] = 0, 0
-        for channel in range(K):
-            room, money = days[day].capacity[c, channel], days[day].budget[c, channel]
-            counter = np.uint64(2 * (day * K + channel))
-            if room < 1 and draw_uniform(own, RATION, counter) >= room:
-                state.full[c] |= np.uint8(1 << channel)
-            if money < 1 and draw_uniform(own, RATION, counter + np.uint64(1)) >= money:
-                state.spent[c] |= np.uint8(1 << channel)
-
-
-@inlined
-def _settle(
-    i: int, day: int, communications: Records, rules: Any, counts: Records, total: Any, trace: Records, state: Any
+def settle(
+    i: int,
+    day: int,
+    communications: Records,
+    rules: Any,
+    person: Any,
+    member: Any,
+    counts: Records,
+    total: Any,
+    trace: Records,
+    state: Any,
 ) -> None:
     """Book what was decided: contacts and what they do, candidates that are closed and why."""
     left = state.pending
-    c = -1
+    refused = False
     while left:
-        c += 1
-        bit = np.uint64(1) << np.uint64(c)
-        if not left & bit:
-            continue
-        left &= ~bit
+        c = lowest(left)
+        left = without_lowest(left)
         one = communications[c]
         channel, why = int(state.choice[c]), int(state.reason[c])
         if channel < 0:
             if why <= LAST_FOR_GOOD or day + 1 >= state.opened[c] + one.open_days:
                 counts[day].skips[one.category, why] += 1
-                state.pending &= ~bit
+                state.pending &= ~bit(c)
             continue
-        state.pending &= ~bit
+        state.pending &= ~bit(c)
         state.contacts += 1
         counts[day].contacts[c, channel] += 1
         counts[day].cost[one.category] += one.cost[channel]
@@ -263,39 +300,51 @@ def _settle(
             row = trace[total.traced]
             row.person, row.day, row.channel, row.category, row.communication = i, day, channel, one.category, c
             total.traced += 1
-        if one.purpose != SERVICE:
-            feel_contact(day, channel, one, rules, counts, state)
+        if one.purpose != SERVICE and feel_contact(day, channel, one, rules, counts, state):
+            refused = True
+    if refused:
+        judge(communications, person, member, state)
 
 
 @inlined
-def _answer_purchase(day: int, communications: Records, member: Any, counts: Records, state: Any) -> None:
+def _answer_purchase(
+    day: int, communications: Records, rules: Any, person: Any, member: Any, counts: Records, state: Any
+) -> None:
     """What a purchase calls off and calls for, and the stage it leads to."""
     came_back = DUE + 2 <= state.stage <= DUE + 4
     state.last_purchase = day
     state.stage = REACTIVATED if came_back else ON_RHYTHM
     state.reactivated_until = day + REACTIVATED_DAYS if came_back else NEVER
-    for c in range(len(communications)):
-        one = communications[c]
-        if one.unless_purchase:
-            if one.event != ANNIVERSARY:
-                state.due[c] = NEVER
-            bit = np.uint64(1) << np.uint64(c)
-            if state.pending & bit:
-                counts[day].skips[one.category, CALLED_OFF] += 1
-                state.pending &= ~bit
-    _call(PURCHASE, state.bought, day, communications, member, state)
+    if rules.answers[ENTER_STATE] & member.audience:
+        state.next_stage = _next_stage(day, person, state)
+    left = rules.called_off & member.audience
+    while left:
+        c = lowest(left)
+        left = without_lowest(left)
+        if communications[c].event != ANNIVERSARY:
+            state.due[c] = NEVER
+        if has(state.pending, c):
+            counts[day].skips[communications[c].category, CALLED_OFF] += 1
+            state.pending &= ~bit(c)
+    _call(PURCHASE, state.bought, day, communications, rules, member, state)
     if came_back:
-        _call(ENTER_STATE, REACTIVATED, day, communications, member, state)
+        _call(ENTER_STATE, REACTIVATED, day, communications, rules, member, state)
 
 
 @inlined
-def _end(day: int, communications: Records, counts: Records, total: Any, state: Any) -> None:
+def end(
+    days: Records, communications: Records, person: Any, draw: Any, counts: Records, total: Any, state: Any
+) -> None:
     """Close the books of one customer."""
     total.histogram[min(state.contacts, MOST_COUNTED)] += 1
     if state.alive:
+        book_effects(len(days), draw.rate, person.value, days, counts, state)
         total.owed += state.debt
         for effect in range(state.active):
             total.owed += state.effect_owed[effect]
-    for c in range(len(communications)):
-        if (state.pending >> np.uint64(c)) & np.uint64(1):
-            counts[day].skips[communications[c].category, state.reason[c]] += 1
+    last = len(days) - 1
+    left = state.pending
+    while left:
+        c = lowest(left)
+        left = without_lowest(left)
+        counts[last].skips[communications[c].category, state.reason[c]] += 1

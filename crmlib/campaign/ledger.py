@@ -8,6 +8,8 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
+from crmlib.behaviour import promises
+from crmlib.behaviour.promises import COLUMNS
 from crmlib.behaviour.purchases import BUYER_TICKETS, PURCHASE_DAYS
 from crmlib.campaign.comparison import HIGH, LOW
 from crmlib.campaign.simulation import NO_CONTACT, Simulation
@@ -22,11 +24,6 @@ AHEAD = (1, 4, 13, 53)
 NOMINAL = HIGH - LOW
 IN_FORCE, COMPARED = "in force: ", "compared: "
 DAYS = 7
-
-COLUMNS = [
-    "forecast_id", "room", "made_on", "due_on", "segment", "metric", "promised", "promised_low", "promised_high",
-    "happened",
-]  # fmt: skip
 
 # Only customers who had bought when the forecast was made are in it, so only their purchases count.
 WHAT_CAME = Step(
@@ -159,13 +156,8 @@ def carry_on(engine: Engine, base: str | None, simulation: Simulation, as_of_dat
     DataFrame
         This room's rows of `forecast_ledger`.
     """
-    return keep_promises(score_promises(engine, base, as_of_date, timezone), promise_plans(simulation, as_of_date))
-
-
-def keep_promises(scored: pd.DataFrame, promised: pd.DataFrame) -> pd.DataFrame:
-    """The ledger carried on: what stood in it, with what came, and the new promises."""
-    older = scored[~scored["forecast_id"].isin(promised["forecast_id"])]
-    return pd.concat([older, promised], ignore_index=True) if len(older) else promised
+    scored = score_promises(engine, base, as_of_date, timezone)
+    return promises.carry_on(scored, promise_plans(simulation, as_of_date))
 
 
 def judge_promises(scored: pd.DataFrame, ahead: Sequence[int] = AHEAD) -> pd.DataFrame:

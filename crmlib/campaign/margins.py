@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crmlib.campaign.funnel import estimate_margin_share
 from crmlib.engine import Engine
 
 #: Margin in the amount of a purchase where nothing says it.
@@ -42,3 +41,27 @@ def find_margin_share(engine: Engine, given: float | None) -> MarginShare:
     if estimated is not None and estimated > 0:
         return MarginShare(estimated, "as tickets and products' costs say")
     return MarginShare(ASSUMED_SHARE, "assumed, since no source says what a product costs")
+
+
+def estimate_margin_share(engine: Engine) -> float | None:
+    """Estimate what part of sales is margin: as the tickets say, else by the products' costs; None if neither is known.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `tickets`, `ticket_lines` and `products`.
+    """
+    told = engine.row(
+        "SELECT CAST(sum(margin) / nullif(sum(amount), 0) AS DOUBLE) AS share FROM tickets WHERE margin IS NOT NULL"
+    )["share"]
+    if told is not None:
+        return float(told)
+    costed = engine.row(
+        """
+        SELECT CAST(1 - sum(l.quantity * p.cost) / nullif(sum(l.amount), 0) AS DOUBLE) AS share
+        FROM ticket_lines l
+        JOIN products p ON p.product_id = l.product_id
+        WHERE p.cost IS NOT NULL AND l.quantity IS NOT NULL AND l.amount IS NOT NULL
+        """
+    )["share"]
+    return None if costed is None else float(costed)

@@ -47,6 +47,9 @@ _PEOPLE = """
            coalesce({expected}, 0) / {days} AS rate, v.{chance} AS p_buy, coalesce(v.p_alive, 0) AS p_alive,
            coalesce(c.carts, 0) / CAST($cart_days AS DOUBLE) AS cart_rate,
            p.frequency, p.recency, p.T, coalesce(p.frequency + 1, 0) AS bought,
+           p.home_store_id AS store_id,
+           CASE WHEN p.channel_shares IS NULL OR cardinality(p.channel_shares) = 0 THEN 1.0
+                ELSE coalesce(p.channel_shares['store'], 0) END AS store_share,
            coalesce(date_diff('day', $first_day, p.last_purchase_date), $never) AS last_purchase,
            coalesce(l.stage, 'prospect') AS stage, l.since,
            r.marketing, r.profiling, r.service, r.address
@@ -74,6 +77,8 @@ class PeopleTable:
     as_of_date : date
     horizon_days : int
         Of the calibrated chance of a purchase.
+    stores : list of str
+        Where they commonly buy.
     """
 
     table: str
@@ -81,6 +86,7 @@ class PeopleTable:
     first_day: date
     as_of_date: date
     horizon_days: int
+    stores: list[str]
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,8 @@ def gather_people(engine: Engine, first_day: date, as_of_date: date, margin_shar
     )
     number = engine.row(f"SELECT count(*) AS n FROM {table}")["n"]
     show_audience(engine)
-    return PeopleTable(table, number, first_day, as_of_date, days)
+    stores = engine.frame(f"SELECT DISTINCT store_id FROM {table} WHERE store_id IS NOT NULL ORDER BY store_id")
+    return PeopleTable(table, number, first_day, as_of_date, days, stores["store_id"].tolist())
 
 
 def sample_people(engine: Engine, everybody: PeopleTable, most: int, name: str = "plan_sample") -> PeopleTable:
@@ -178,8 +185,9 @@ def read_chunks(engine: Engine, everybody: PeopleTable, size: int = CHUNK) -> It
             f"SELECT * FROM {everybody.table} WHERE row >= $first AND row < $last ORDER BY row", first=first, last=last
         )
         people = np.zeros(len(frame), PERSON)
-        for name in ("value", "cart_rate", "bought", "last_purchase", "address"):
+        for name in ("value", "cart_rate", "bought", "last_purchase", "address", "store_share"):
             people[name] = frame[name].to_numpy()
+        people["store"] = _places(frame["store_id"], everybody.stores)
         people["stage"] = frame["stage"].map({stage: place for place, stage in enumerate(STAGES)})
         for purpose, name in ((MARKETING, "marketing"), (PROFILING, "profiling"), (SERVICE, "service")):
             people["permitted"][:, purpose] = frame[name].to_numpy()

@@ -26,6 +26,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 PURPOSES = ("marketing", "profiling", "service")
 LONGEST_CAP_DAYS = 64
 MOST_COMMUNICATIONS = 60
+MOST_CAPS = 64
 
 _UNIT_DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 
@@ -414,7 +415,7 @@ class ContactPlan(Settings):
     plan: PlanHeader
     channels: dict[Channel, ChannelRules] = Field(min_length=1)
     categories: Categories
-    caps: list[Cap] = Field(default_factory=list)
+    caps: list[Cap] = Field(default_factory=list, max_length=MOST_CAPS)
     fatigue: Fatigue = Fatigue()
     budget: Budget = Budget()
     holdout: Holdout = Holdout()

@@ -28,6 +28,8 @@ from crmlib.params import CHANNELS
 
 #: Customers from whom the prices of a plan are found.
 SAMPLE = 5_000
+#: Price of a shared limit, and gain from a wider cap over the horizon, under which it binds nobody.
+LEAST_PRICE, LEAST_GAIN = 5e-4, 0.5
 
 
 @dataclass(frozen=True)
@@ -182,13 +184,27 @@ def tabulate_prices(layout: Layout, choice: Choice) -> pd.DataFrame:
         price = max(bound_at(more, choice.prices) - base, 0.0) * layout.scale
         scope = f"{cap.scope.kind} {cap.scope.name}".strip()
         gain = f"would bring {price:,.0f} {currency} over the horizon, before people tire of it"
-        said = gain if price >= 0.5 else "would bring nothing"
+        said = gain if price >= LEAST_GAIN else "would bring nothing"
         rows.append(
             (plan.id, f"cap {number}: {scope}, {cap.max} in {cap.days} d", price,
              f"One more contact in {cap.days} days under cap {number} ({scope}) {said}.")
         )  # fmt: skip
     frame = pd.DataFrame(rows, columns=["plan", "limit", "price", "sentence"])
     return frame.sort_values(["price", "limit"], ascending=[False, True], ignore_index=True)
+
+
+def split_prices(priced: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Prices of `tabulate_prices` of limits that bind, and of those that bind nobody."""
+    least = np.where(priced["limit"].str.startswith("cap "), LEAST_GAIN, LEAST_PRICE)
+    binds = priced["price"] >= least
+    return priced[binds].reset_index(drop=True), priced[~binds].reset_index(drop=True)
+
+
+def tell_prices(binding: pd.DataFrame, idle: pd.DataFrame, plan: str) -> str:
+    """Say, as a title, how many limits of a plan cost anything."""
+    if binding.empty:
+        return f"None of the {len(idle)} limits of plan {plan} costs anything: each leaves room"
+    return f"{len(binding)} of {len(binding) + len(idle)} limits of plan {plan} cost margin"
 
 
 def price_plan(layout: Layout, seed: int) -> Choice:
@@ -339,7 +355,7 @@ def _say(plan: ContactPlan, key: str, price: float) -> str:
     kind = key.partition(" ")[0]
     currency = plan.plan.currency
     limit = _tell_limit(key)
-    if price < 5e-4:
+    if price < LEAST_PRICE:
         return f"The {limit} binds nobody: more of it would bring nothing."
     if kind in ("capacity", "communication"):
         return f"One more contact a day in the {limit} would bring {price:,.2f} {currency} of margin over the horizon."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crmlib.campaign.plan import CATEGORIES, MOST_COMMUNICATIONS, STAGES
+from crmlib.campaign.plan import CATEGORIES, LONGEST_CAP_DAYS, MOST_CAPS, MOST_COMMUNICATIONS, STAGES
 from crmlib.params import CHANNELS
 
 K = len(CHANNELS)
@@ -54,19 +54,27 @@ NEW, ON_RHYTHM, DUE, LATE, AT_RISK, DORMANT, LOST, REACTIVATED = (
     STAGES.index(stage) for stage in ("new", "on_rhythm", "due", "late", "at_risk", "dormant", "lost", "reactivated")
 )
 
-#: Contacts of one customer that are remembered for the caps.
-MOST_LOGGED = 1024
-#: What caps count, one after the other: everything, each channel, each category, each communication.
-SCOPES = 1 + K + G + C
+#: Contacts of one customer that a cap remembers; one that allows more never stops anything.
+MOST_REMEMBERED = 1024
+M = MOST_CAPS
+#: Days that a contact's pressure may last.
+MOST_DAYS = 731 + LONGEST_CAP_DAYS
 #: Contacts whose effect can be at work on one customer at a time.
 MOST_EFFECTS = 64
 #: Customers with so many contacts or more are counted together.
 MOST_COUNTED = 60
 
-#: A communication of a plan; `detail` is the nth purchase or the stage, `cost` that of one contact by channel.
+# What stands under "terms" below follows from the rest, and is filled in by `crmlib.campaign.terms`.
+
+#: A communication of a plan; `detail` is the nth purchase or the stage, `cost` that of one contact by channel. Terms: by
+#: channel the caps that stop a contact (`held_by`) and those that count it; those of `higher` priority for which a slot
+#: may be kept; the `usable` channels as a set.
 COMMUNICATION = np.dtype(
     [
         ("key", np.uint64),
+        ("higher", np.uint64),
+        ("held_by", np.uint64, (K,)),
+        ("counted_by", np.uint64, (K,)),
         ("lift", np.float64),
         ("pull_forward", np.float64),
         ("reactivate", np.float64),
@@ -82,29 +90,36 @@ COMMUNICATION = np.dtype(
         ("category", np.int8),
         ("event", np.int8),
         ("bypass", np.uint8),
+        ("usable", np.uint8),
         ("unless_purchase", np.bool_),
     ],
     align=True,
 )
 
-#: A cap: at most `most` contacts in any `days` days.
-CAP = np.dtype([("kind", np.int64), ("which", np.int64), ("most", np.int64), ("days", np.int64)], align=True)
+#: A cap: at most `most` contacts in any `days` days. Terms: in `ring` it remembers the last `size` from `first` on.
+CAP = np.dtype(
+    [(name, np.int64) for name in ("kind", "which", "most", "days", "first", "size")],
+    align=True,
+)
 
 #: A day: `season` is the clock's speed; `due` and `next_due` are the calendar's; the chances let a contact pass
-#: capacity and budget.
+#: capacity and budget. Terms: by cap what the calendar makes due before a contact of the day has left its window.
 DAY = np.dtype(
     [
         ("season", np.float64),
         ("due", np.uint64),
+        ("quiet", np.uint8),
+        ("soon", np.uint64, (M,)),
         ("next_due", np.int64, (C,)),
         ("capacity", np.float64, (C, K)),
         ("budget", np.float64, (C, K)),
-        ("quiet", np.uint8),
     ],
     align=True,
 )
 
-#: What holds for a whole plan; `decay` is that of the pressure a day, `k` the regularity of the purchases.
+#: What holds for a whole plan; `decay` is that of the pressure a day, `k` the regularity of the purchases. Terms: the
+#: communications that `answers` an event, by event, those that a purchase calls off, what is left of a contact's
+#: pressure after so many days.
 RULES = np.dtype(
     [
         ("first_day", np.int64),
@@ -114,21 +129,26 @@ RULES = np.dtype(
         ("unsub_slope", np.float64),
         ("unsub_base", np.float64, (K,)),
         ("k", np.float64),
+        ("called_off", np.uint64),
+        ("answers", np.uint64, (len(EVENTS),)),
         ("reserve", np.bool_),
         ("rationed", np.bool_),
+        ("fading", np.float64, (MOST_DAYS,)),
     ],
     align=True,
 )
 
 #: A customer as any plan meets them; `value` is the margin of a purchase, `enter_after` the days without a purchase
 #: after which due, late, at_risk, dormant and lost are entered; `permitted` holds a set of channels by purpose, and
-#: `address` is the set of channels with an address.
+#: `address` is the set of channels with an address. Of the purchases `store_share` are made in store number `store`.
 PERSON = np.dtype(
     [
         ("value", np.float64),
         ("cart_rate", np.float64),
         ("bought", np.int64),
         ("last_purchase", np.int64),
+        ("store_share", np.float64),
+        ("store", np.int64),
         ("enter_after", np.int64, (5,)),
         ("stage", np.int8),
         ("permitted", np.uint8, (3,)),
@@ -184,14 +204,14 @@ CONTACT = np.dtype(
 #: What happens on one day; `credit` is the margin that the boost consumed is expected to bring for good.
 DAY_COUNT = np.dtype(
     [
-        ("contacts", np.int64, (C, K)),
-        ("skips", np.int64, (G, len(REASONS))),
-        ("cost", np.float64, (G,)),
-        ("credit", np.float64, (G,)),
-        ("credited_purchases", np.float64, (G,)),
         ("purchases", np.float64),
         ("margin", np.float64),
-        ("unsubscribes", np.int64, (K,)),
+        ("credit", np.float64, (G,)),
+        ("credited_purchases", np.float64, (G,)),
+        ("cost", np.float64, (G,)),
+        ("unsubscribes", np.int32, (K,)),
+        ("skips", np.int32, (G, len(REASONS))),
+        ("contacts", np.int32, (C, K)),
     ],
     align=True,
 )
@@ -199,51 +219,59 @@ DAY_COUNT = np.dtype(
 #: What happens on the whole: customers by number of contacts; purchases pulled forward that are not missing yet.
 TOTAL = np.dtype([("histogram", np.int64, (MOST_COUNTED + 1,)), ("owed", np.float64), ("traced", np.int64)], align=True)
 
-#: Where one customer stands while being followed; `pressure` is as of the day `pressed`. Of each scope of `SCOPES`, bit
-#: d of `seen` says whether there was a contact d days before `seen_day`, `crowded` whether a day ever held several.
+#: Where one customer stands while being followed. Of the audience, `open` is the set that nothing keeps back whatever the
+#: day, `why` what keeps back another one, `first_channel` the first channel that reaches the customer. `pressure` is as
+#: of the day `pressed`; `patience` is drawn for the channels in `tried`. A cap stops contacts before the day `free_from`,
+#: and has only one left before `last_until`; `place` is where its next contact is remembered. An effect has been booked
+#: up to `effect_since`.
 STATE = np.dtype(
     [
         ("key", np.uint64),
         ("pending", np.uint64),
+        ("open", np.uint64),
         ("wait", np.float64),
         ("lifetime", np.float64),
+        ("boost", np.float64),
         ("debt", np.float64),
         ("pressure", np.float64),
         ("pressed", np.int64),
         ("next_due", np.int64),
+        ("next_stage", np.int64),
+        ("next_cart", np.int64),
+        ("next_end", np.int64),
         ("bought", np.int64),
         ("last_purchase", np.int64),
         ("reactivated_until", np.int64),
         ("stage", np.int64),
         ("gaps", np.int64),
         ("lives", np.int64),
+        ("carts", np.int64),
         ("revived_by", np.int64),
         ("active", np.int64),
         ("contacts", np.int64),
-        ("logged", np.int64),
+        ("alive", np.bool_),
+        ("held_out", np.bool_),
+        ("tried", np.uint8),
+        ("permitted", np.uint8, (3,)),
+        ("patience", np.float64, (K,)),
         ("due", np.int64, (C,)),
         ("opened", np.int64, (C,)),
         ("last_sent", np.int64, (C,)),
-        ("patience", np.float64, (K,)),
+        ("why", np.int8, (C,)),
+        ("first_channel", np.int8, (C,)),
+        ("choice", np.int8, (C,)),
+        ("reason", np.int8, (C,)),
+        ("full", np.uint8, (C,)),
+        ("spent", np.uint8, (C,)),
+        ("free_from", np.int64, (M,)),
+        ("last_until", np.int64, (M,)),
+        ("place", np.int64, (M,)),
+        ("effect_since", np.int64, (MOST_EFFECTS,)),
         ("effect_end", np.int64, (MOST_EFFECTS,)),
         ("effect_lift", np.float64, (MOST_EFFECTS,)),
         ("effect_pull", np.float64, (MOST_EFFECTS,)),
         ("effect_owed", np.float64, (MOST_EFFECTS,)),
         ("effect_category", np.int64, (MOST_EFFECTS,)),
-        ("seen", np.uint64, (SCOPES,)),
-        ("seen_day", np.int64, (SCOPES,)),
-        ("crowded", np.uint8, (SCOPES,)),
-        ("log_day", np.int64, (MOST_LOGGED,)),
-        ("log_channel", np.int8, (MOST_LOGGED,)),
-        ("log_category", np.int8, (MOST_LOGGED,)),
-        ("log_communication", np.int8, (MOST_LOGGED,)),
-        ("choice", np.int8, (C,)),
-        ("reason", np.int8, (C,)),
-        ("full", np.uint8, (C,)),
-        ("spent", np.uint8, (C,)),
-        ("permitted", np.uint8, (3,)),
-        ("held_out", np.bool_),
-        ("alive", np.bool_),
     ],
     align=True,
 )

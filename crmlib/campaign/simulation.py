@@ -109,12 +109,15 @@ class Outcome:
     plan : ContactPlan or None
     counts : DAY_COUNT, replicates × days
     totals : TOTAL, replicates
+    visits : ndarray, replicates × stores
+        Purchases in the store where a customer commonly buys.
     """
 
     name: str
     plan: ContactPlan | None
     counts: Records
     totals: Records
+    visits: Floats
 
     def mean_contacts(self) -> Floats:
         """Contacts by day, communication and channel, over the replicates."""
@@ -131,11 +134,13 @@ class Simulation:
     ----------
     horizon : Horizon
     customers : int
+    stores : list of str
     outcomes : list of Outcome
     """
 
     horizon: Horizon
     customers: int
+    stores: list[str]
     outcomes: list[Outcome] = field(repr=False)
 
     @property
@@ -270,7 +275,8 @@ def simulate_plans(
     _tabulate_stage_days(world)
     limited = [one for one in scenarios if has_shared_limits(one.plan)]
     rations = _find_rations(world, limited, drawn[:TRIAL_REPLICATES]) if limited else {}
-    return Simulation(horizon, everybody.number, _follow(world, scenarios, drawn, rations, progress))
+    outcomes = _follow(world, scenarios, drawn, rations, progress)
+    return Simulation(horizon, everybody.number, everybody.stores, outcomes)
 
 
 @dataclass(frozen=True)
@@ -323,8 +329,11 @@ def _follow(
     progress: Callable[[str], None] | None,
 ) -> list[Outcome]:
     """Follow all customers, chunk by chunk, in all replicates, under silence and each plan."""
+    number, days, stores = len(drawn), len(world.horizon.season), len(world.everybody.stores)
     outcomes = [
-        Outcome(name, plan, np.zeros((len(drawn), len(world.horizon.season)), DAY_COUNT), np.zeros(len(drawn), TOTAL))
+        Outcome(
+            name, plan, np.zeros((number, days), DAY_COUNT), np.zeros(number, TOTAL), np.zeros((number, stores))
+        )
         for name, plan in [(NO_CONTACT, None), *((scenario.plan.id, scenario.plan) for scenario in scenarios)]
     ]
     encoded = _encode(world, scenarios, drawn, rations)
@@ -396,5 +405,6 @@ def _follow_party(
             contacts,
             outcome.counts[replicate],
             outcome.totals[replicate],
+            outcome.visits[replicate],
             np.zeros(0, CONTACT),
         )

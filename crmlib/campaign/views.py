@@ -108,6 +108,33 @@ def count_purchases_by_week(simulation: Simulation) -> pd.DataFrame:
     return frame
 
 
+def list_visits(visits: pd.DataFrame, plan: str) -> pd.DataFrame:
+    """Visits of each store under a plan, the most first.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        Of `tabulate_visits`.
+    plan : str
+
+    Returns
+    -------
+    DataFrame
+        store_id, visits, visits_low, visits_high, incremental, incremental_low, incremental_high.
+    """
+    own = visits[visits["plan"] == plan].drop(columns="plan")
+    return own.sort_values(["visits", "store_id"], ascending=[False, True], ignore_index=True)
+
+
+def tell_visits(own: pd.DataFrame) -> str:
+    """Say, as a title, how many visits a plan brings to how many stores."""
+    surely = int((own["incremental_low"] > 0).sum())
+    return (
+        f"{own['incremental'].sum():,.0f} store visits of {own['visits'].sum():,.0f} would not be without contact; "
+        f"{surely} of {len(own)} stores surely gain"
+    )
+
+
 def count_consent_base(simulation: Simulation, permitted: int) -> pd.DataFrame:
     """Mean permissions for promotion at the end of each week, one for each customer and channel.
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from crmlib import open_run
-from crmlib.campaign import evaluation, experiment_log, funnel, measurement
+from crmlib.campaign import evaluation, experiment_log, funnel, margins, measurement
 from crmlib.demo.retailer import write_retailer
 from crmlib.pipeline import run_pipeline
 from crmlib.sources.truth import read_truth
@@ -39,7 +39,7 @@ def bench_lifts(people: int, seed: int) -> None:
         begun = time.perf_counter()
         experiment_log.write_log(run.engine, run.as_of_date)
         funnel.summarise_campaigns(run.engine, run.as_of_date, run.cutoff, WINDOW_DAYS, NET_DAYS)
-        results = measurement.measure_campaigns(run.engine, funnel.estimate_margin_share(run.engine), WINDOW_DAYS)
+        results = measurement.measure_campaigns(run.engine, margins.estimate_margin_share(run.engine), WINDOW_DAYS)
         print(f"{people:,} people, {results['campaign_id'].nunique()} campaigns: {time.perf_counter() - begun:.1f} s")
         truth = read_truth(run.engine, run.params, run.params_file, "effects")
         print(f"{'outcome':15}{'lifts':>6}{'covered':>9}{'bias (s.e.)':>13}{'band 99.9 %':>13}{'sign':>7}")

@@ -1,6 +1,7 @@
 """Simulation and optimisation of a contact plan at scale: the kernel against simpy and numpy, replicates, prices.
 
-Run as ``python -m tests.benchmarks.plan`` (all parts), or with names of parts: ``kernel replicates million optimiser``.
+Run as ``python -m tests.benchmarks.plan`` (all parts), or with names of parts: ``kernel replicates million panel
+optimiser``.
 Every part runs in a process of its own, so that its peak memory is its own.
 """
 
@@ -22,6 +23,7 @@ from crmlib.campaign.people import gather_members, read_chunks
 from crmlib.campaign.posterior import draw_customers, draw_parameters, read_rhythm
 from crmlib.campaign.shapes import CONTACT, DAY_COUNT, TOTAL
 from crmlib.campaign.simulation import World, _encode, _invite, _tabulate_stage_days, make_horizon, make_scenarios
+from crmlib.campaign.whatif import list_caps, list_dated, make_asker
 from crmlib.engine import Engine
 from crmlib.params import StageSettings
 from tests.benchmarks.plan_base import DAYS, FIRST_DAY, make_large_base, read_example, simulate
@@ -52,10 +54,10 @@ def bench_kernel() -> None:
     members, contacts = party.members[1]
 
     def kernel(number: int) -> tuple[int, float]:
-        counts, total = np.zeros(DAYS, DAY_COUNT), np.zeros(1, TOTAL)
+        counts, total, visits = np.zeros(DAYS, DAY_COUNT), np.zeros(1, TOTAL), np.zeros(len(everybody.stores))
         simulate_chunk(
             encoded.days, encoded.communications, encoded.caps, encoded.rules[0], party.people[:number],
-            members[:number], draws[:number], contacts, counts, total[0], np.zeros(0, CONTACT),
+            members[:number], draws[:number], contacts, counts, total[0], visits, np.zeros(0, CONTACT),
         )  # fmt: skip
         return int(counts["contacts"].sum()), float(counts["purchases"].sum())
 
@@ -116,10 +118,33 @@ def bench_optimiser(people: int, offers: int = 15) -> None:
     )
 
 
+def bench_panel(people: int) -> None:
+    """Seconds from a knob of the what-if panel to its answer: a cap, the budget, a date."""
+    engine = Engine(threads=2, memory_limit="2GB")
+    everybody = make_large_base(engine, people)
+    scenarios = make_scenarios(engine, [read_example()])
+    world = World(engine, everybody, make_horizon(FIRST_DAY, np.ones(DAYS)), read_rhythm(engine), StageSettings(), 7)
+    begun = time.perf_counter()
+    ask = make_asker(world, scenarios[0])
+    caps = list_caps(scenarios[0].plan)
+    ask(caps, 60_000.0, "", 0)
+    print(f"panel over {people:,} customers: first answer after {time.perf_counter() - begun:.2f} s")
+    first, moved = next(iter(caps)), list_dated(scenarios[0].plan)[0]
+    for name, question in {
+        "a cap moves": (caps | {first: 2}, 60_000.0, "", 0),
+        "the budget moves": (caps, 10_000.0, "", 0),
+        "a date moves": (caps, 60_000.0, moved, 7),
+    }.items():
+        begun = time.perf_counter()
+        told = ask(*question)
+        print(f"  {name}: {time.perf_counter() - begun:.2f} s, net gain {told['net_gain']:,.0f}", flush=True)
+
+
 PARTS: dict[str, list[tuple[Callable[..., None], tuple[int, ...]]]] = {
     "kernel": [(bench_kernel, ())],
     "replicates": [(bench_replicates, (25_000, 20)), (bench_replicates, (100_000, 100))],
     "million": [(bench_replicates, (1_000_000, 1))],
+    "panel": [(bench_panel, (100_000,))],
     "optimiser": [(bench_optimiser, (100_000,)), (bench_optimiser, (1_000_000,))],
 }
 

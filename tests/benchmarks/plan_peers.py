@@ -32,7 +32,7 @@ def run_simpy(plan: EncodedPlan, people: Records, members: Records, draws: Recor
         {name: one[name].item() for name in names} | {"channels": [int(k) for k in one["channels"] if k >= 0]}
         for one in communications
     ]
-    limits = [tuple(int(part) for part in cap) for cap in caps]
+    limits = [tuple(int(cap[name]) for name in ("kind", "which", "most", "days")) for cap in caps]
     k, decay, unsub_slope = float(rules["k"]), float(rules["decay"]), float(rules["unsub_slope"])
     unsub_base, response_decay = rules["unsub_base"].tolist(), float(rules["response_decay"])
 

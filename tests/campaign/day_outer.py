@@ -12,19 +12,8 @@ import numpy as np
 from numba import njit
 
 from crmlib.campaign.arbitration import arbitrate
-from crmlib.campaign.chance import CART, draw_uniform
-from crmlib.campaign.clock import advance, purchase
-from crmlib.campaign.kernel import (
-    _answer_purchase,
-    _begin,
-    _call,
-    _end,
-    _enter_stages,
-    _hold_out_or_ration,
-    _open_candidates,
-    _settle,
-)
-from crmlib.campaign.shapes import CART_ABANDONED
+from crmlib.campaign.bits import has
+from crmlib.campaign.kernel import begin, end, live, settle, wake
 
 
 @njit(nogil=True)
@@ -39,6 +28,7 @@ def simulate_by_day(
     history: Any,
     counts: Any,
     total: Any,
+    visits: Any,
     trace: Any,
     states: Any,
     spent: Any,
@@ -48,30 +38,23 @@ def simulate_by_day(
 
     `spent` is told what was spent each day; from the day on which `budget` is reached nobody is contacted any more.
     """
+    rings = np.zeros((len(people), caps["size"].sum()), np.int64)
     for i in range(len(people)):
-        _begin(communications, rules, people[i], members[i], draws[i], history, states[i])
+        begin(communications, caps, rules, people[i], members[i], draws[i], history, rings[i], states[i])
     paid = 0.0
     for day in range(len(days)):
         for i in range(len(people)):
-            person, member, draw, state = people[i], members[i], draws[i], states[i]
-            _enter_stages(day, communications, person, member, state)
-            _open_candidates(day, days, communications, rules.first_day, member, counts, state)
+            person, member, state = people[i], members[i], states[i]
+            wake(day, days, communications, rules, person, member, counts, state)
             if state.pending:
-                _hold_out_or_ration(day, days, communications, rules, member, state)
                 if paid >= budget:
                     state.spent[:] = 255
-                arbitrate(day, days, communications, caps, rules.reserve, person, member, state)
+                arbitrate(day, days, communications, caps, rules, person, member, rings[i], state)
                 for c in range(len(communications)):
-                    if (state.pending >> np.uint64(c)) & np.uint64(1) and state.choice[c] >= 0:
+                    if has(state.pending, c) and state.choice[c] >= 0:
                         paid += communications[c].cost[state.choice[c]]
-                _settle(i, day, communications, rules, counts, total, trace, state)
-            if person.cart_rate > 0 and draw_uniform(state.key, CART, np.uint64(day)) < person.cart_rate:
-                _call(CART_ABANDONED, 0, day, communications, member, state)
-            if state.alive:
-                advance(day, draw.rate * days[day].season, draw.hazard, person.value, counts, state)
-                while state.wait <= 0:
-                    purchase(day, person.value, rules.k, counts, state)
-                    _answer_purchase(day, communications, member, counts, state)
+                settle(i, day, communications, rules, person, member, counts, total, trace, state)
+            live(day, days, communications, rules, person, member, draws[i], counts, visits, state)
         spent[day] = paid
     for i in range(len(people)):
-        _end(len(days) - 1, communications, counts, total, states[i])
+        end(days, communications, people[i], draws[i], counts, total, states[i])

@@ -34,9 +34,11 @@ from crmlib.campaign.shapes import (
     TOTAL,
     C,
 )
+from crmlib.campaign.terms import lay_terms
 
 CATEGORIES = ("cycle", "product_price", "online", "campaigns", "institutional", "point_of_sale")
 START = date(2026, 11, 2)  # a Monday
+STORES = 3
 
 
 def plan_data(*communications: dict[str, Any], **sections: Any) -> dict[str, Any]:
@@ -75,6 +77,15 @@ def read(folder: Path, data: dict[str, Any] | str) -> ReadPlan:
     return read_plan(write_plan(folder, data))
 
 
+def make_caps(caps: list[tuple[int, int, int, int]]) -> np.ndarray:
+    """Caps as records: kind, which, most, days."""
+    made = np.zeros(len(caps), CAP)
+    for record, cap in zip(made, caps, strict=True):
+        for name, value in zip(("kind", "which", "most", "days"), cap, strict=True):
+            record[name] = value
+    return made
+
+
 @dataclass
 class World:
     """Customers and a plan as records; every customer is alike unless changed."""
@@ -98,11 +109,12 @@ class World:
         self.communication["priority"] = np.arange(number)[::-1]
         self.communication["open_days"], self.communication["window"] = 1, 7
         self.communication["delay"], self.communication["event"] = 1, CALENDAR
-        self.cap = np.array(self.caps, CAP)
+        self.cap = make_caps(self.caps)
         self.rules = np.zeros(1, RULES)
         self.rules["rotate_days"], self.rules["decay"], self.rules["k"] = 364, 0.9, self.k
         self.person = np.zeros(self.people, PERSON)
         self.person["value"], self.person["permitted"], self.person["address"] = 1.0, 63, 63
+        self.person["store_share"] = 1.0
         self.person["stage"], self.person["last_purchase"], self.person["enter_after"] = ON_RHYTHM, -5, FAR
         self.member = np.zeros(self.people, MEMBER)
         self.member["audience"] = (1 << number) - 1
@@ -138,16 +150,24 @@ class World:
         draws["wait"] = [draw_gap(np.uint64(key), 1 << 40, self.k) for key in draws["key"]]
         return draws
 
+    def lay_terms(self) -> World:
+        """Fill in what follows from the plan's records."""
+        lay_terms(self.day, self.communication, self.cap, self.rules[0])
+        return self
+
     def simulate(self, seed: int = 1, trace: int = 0, silent: bool = False) -> Happened:
         """Follow everybody; `silent` contacts nobody."""
-        happened = Happened(np.zeros(self.days, DAY_COUNT), np.zeros(1, TOTAL), np.zeros(trace, CONTACT))
+        happened = Happened(
+            np.zeros(self.days, DAY_COUNT), np.zeros(1, TOTAL), np.zeros(STORES), np.zeros(trace, CONTACT)
+        )
+        self.lay_terms()
         day, member = self.day, self.member
         if silent:
             day, member = day.copy(), member.copy()
             day["due"], member["due"] = 0, NEVER
         simulate_chunk(
             day, self.communication[: 0 if silent else None], self.cap, self.rules[0], self.person, member,
-            self.draw(seed), self.history, happened.counts, happened.totals[0], happened.trace,
+            self.draw(seed), self.history, happened.counts, happened.totals[0], happened.visits, happened.trace,
         )  # fmt: skip
         return happened
 
@@ -157,6 +177,7 @@ class World:
         wanted = np.zeros(self.people, np.uint64)
         wanted[:] = sum(1 << place for place in (range(self.communications) if pending is None else pending))
         choice, reason = np.full(shape, -2, np.int8), np.full(shape, -2, np.int8)
+        self.lay_terms()
         decide_day(
             self.day, self.communication, self.cap, self.rules[0], self.person, self.member, self.history, wanted,
             np.zeros(shape, np.uint8), np.zeros(shape, np.uint8), choice, reason,
@@ -170,6 +191,7 @@ class Happened:
 
     counts: np.ndarray
     totals: np.ndarray
+    visits: np.ndarray
     trace: np.ndarray
 
     @property

@@ -19,7 +19,7 @@ from crmlib.campaign.shapes import (
     SENT,
     SERVICE,
 )
-from tests.campaign.made_plans import World
+from tests.campaign.made_plans import World, make_caps
 
 EMAIL, SMS, PUSH = range(3)
 
@@ -204,6 +204,7 @@ def test_full_channels_and_spent_budgets_are_reasons_of_their_own():
     world = one()
     for full, spent, expected in ((1, 0, "capacity"), (0, 1, "budget"), (1, 1, "capacity"), (2, 2, None)):
         choice, reason = np.zeros((1, 60), np.int8), np.zeros((1, 60), np.int8)
+        world.lay_terms()
         decide_day(
             world.day, world.communication, world.cap, world.rules[0], world.person, world.member, world.history,
             np.array([1], np.uint64), np.full((1, 60), full, np.uint8), np.full((1, 60), spent, np.uint8), choice,
@@ -294,7 +295,7 @@ def in_plain_python(world: World) -> tuple[list[tuple[int, int, int, int]], int]
 
 
 def capped(cap, one, c: int, k: int, day: int, counted: list[list[int]]) -> bool:
-    kind, which, most, length = (int(value) for value in cap)
+    kind, which, most, length = (int(cap[name]) for name in ("kind", "which", "most", "days"))
     if int(one["bypass"]) >> kind & 1 or which != {0: which, 1: k, 2: int(one["category"]), 3: c}[kind]:
         return False
     own = [entry for entry in counted if day - length < entry[0] <= day]
@@ -342,7 +343,7 @@ def test_no_cap_is_exceeded_in_any_window(world, reserve):
         if world.communication[int(one["communication"])]["purpose"] < 2
     ]
     for cap in world.cap:
-        kind, which, most, length = (int(value) for value in cap)
+        kind, which, most, length = (int(cap[name]) for name in ("kind", "which", "most", "days"))
         key = {BY_CHANNEL: "channel", BY_CATEGORY: "category", BY_COMMUNICATION: "communication"}.get(kind)
         for row in range(world.people):
             own = [one for one in [*world.history, *sent] if one["person"] == row]
@@ -357,7 +358,7 @@ def test_no_cap_is_exceeded_in_any_window(world, reserve):
 @given(plans(), st.integers(0, 3), st.integers(1, 14))
 def test_a_larger_cap_never_lowers_the_contacts(world, most, days):
     world.communication["cooldown"], world.communication["open_days"] = 0, 1
-    world.caps, world.cap = [], np.array([(BY_ALL, 0, most, days)], world.cap.dtype)
+    world.caps, world.cap = [], make_caps([(BY_ALL, 0, most, days)])
     fewer = world.simulate().contacts
     world.cap["most"] += 1
     assert world.simulate().contacts >= fewer

@@ -20,7 +20,7 @@ from crmlib.campaign.shapes import (
     TOTAL,
 )
 from tests.campaign.day_outer import simulate_by_day
-from tests.campaign.made_plans import Happened, World
+from tests.campaign.made_plans import STORES, Happened, World
 
 
 def eventful(people: int = 400, days: int = 120) -> World:
@@ -43,6 +43,7 @@ def eventful(people: int = 400, days: int = 120) -> World:
     world.person["last_purchase"] = -draw.integers(1, 90, people)
     world.person["enter_after"] = np.array([15, 25, 40, 60, 80])
     world.person["value"] = draw.lognormal(0, 1, people)
+    world.person["store"], world.person["store_share"] = draw.integers(-1, STORES, people), draw.random(people)
     world.member["audience"] = draw.integers(1, 64, people)
     world.member["control"] = np.where(draw.random(people) < 0.1, 1, 0)
     world.member["held_out"] = draw.random(people) < 0.05
@@ -51,11 +52,14 @@ def eventful(people: int = 400, days: int = 120) -> World:
 
 
 def day_by_day(world: World, trace: int = 0, budget: float = np.inf) -> tuple[Happened, np.ndarray]:
-    happened = Happened(np.zeros(world.days, DAY_COUNT), np.zeros(1, TOTAL), np.zeros(trace, CONTACT))
+    happened = Happened(
+        np.zeros(world.days, DAY_COUNT), np.zeros(1, TOTAL), np.zeros(STORES), np.zeros(trace, CONTACT)
+    )
     spent = np.zeros(world.days)
+    world.lay_terms()
     simulate_by_day(
         world.day, world.communication, world.cap, world.rules[0], world.person, world.member, world.draw(),
-        world.history, happened.counts, happened.totals[0], happened.trace, np.zeros(world.people, STATE), spent,
+        world.history, happened.counts, happened.totals[0], happened.visits, happened.trace, np.zeros(world.people, STATE), spent,
         budget,
     )  # fmt: skip
     return happened, spent
@@ -71,6 +75,8 @@ def test_both_orders_agree_to_the_last_contact():
     for name in ("cost", "credit", "credited_purchases", "margin"):
         assert by_customer.counts[name] == pytest.approx(by_day.counts[name], rel=1e-12), name
     assert np.array_equal(by_customer.totals["histogram"], by_day.totals["histogram"])
+    assert by_customer.visits == pytest.approx(by_day.visits, rel=1e-12)
+    assert 0 < by_customer.visits.sum() < by_customer.purchases
     assert by_customer.totals["owed"] == pytest.approx(by_day.totals["owed"], rel=1e-12)
     order = ["person", "day", "communication"]
     one, other = (np.sort(happened.sent(), order=order) for happened in (by_customer, by_day))

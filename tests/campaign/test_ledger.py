@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmlib.behaviour.promises import carry_on
 from crmlib.campaign.headline import judge_campaigns
 from crmlib.campaign.ledger import (
     COLUMNS,
     WHAT_CAME,
     judge_promises,
-    keep_promises,
     promise_plans,
     score_promises,
     tell_promises,
@@ -125,7 +125,7 @@ def test_promises_are_judged_by_how_far_ahead_they_looked(engine):
 def test_the_ledger_is_carried_on(engine):
     old = pd.DataFrame([promise(0, 3.0, happened=2.0), promise(1, 3.0)]).reindex(columns=COLUMNS)
     new = pd.DataFrame([promise(1, 4.0), promise(2, 4.0)]).reindex(columns=COLUMNS)
-    kept = keep_promises(old, new)
+    kept = carry_on(old, new)
     assert kept["promised"].tolist() == [3.0, 4.0, 4.0]
     assert kept["happened"].tolist()[0] == 2.0
 

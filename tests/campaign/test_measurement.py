@@ -14,11 +14,11 @@ from crmlib.campaign.evaluation import evaluate_effects
 from crmlib.campaign.experiment_log import write_log
 from crmlib.campaign.funnel import (
     count_sends,
-    estimate_margin_share,
     list_funnels,
     sum_funnel,
     summarise_campaigns,
 )
+from crmlib.campaign.margins import estimate_margin_share
 from crmlib.campaign.measurement import measure_campaigns
 from crmlib.campaign.responses import find_lifts
 from crmlib.campaign.results import join_costs, sum_by, sum_results, sum_tree, summarise_results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import replace
 from itertools import product
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmlib.campaign.choosing import OfferCap, are_laminar, find_laminar
-from crmlib.campaign.exact import solve_exactly
+from crmlib.campaign.exact import _silent, solve_exactly
 from crmlib.campaign.optimise import Choice, Problem, bound_at, measure, optimise
 
 
@@ -133,3 +134,12 @@ def test_with_nobody_nothing_open_no_lift_or_no_budget_nothing_is_chosen(problem
     choice = optimise(problem)
     assert choice.chosen.sum() == 0
     assert choice.value == 0
+
+
+def test_what_the_solver_prints_reaches_no_terminal(capfd):
+    said = ctypes.CDLL(None)
+    with _silent():
+        said.printf(b"from compiled code\n")
+    said.printf(b"afterwards\n")
+    said.fflush(None)
+    assert capfd.readouterr().out == "afterwards\n"
