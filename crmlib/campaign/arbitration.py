@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from crmlib.campaign.bits import NONE, bit, has, lowest, without_lowest
 from crmlib.campaign.chance import RATION, derive_key, draw_uniform
-from crmlib.campaign.compiling import compiled, inlined
+from crmlib.campaign.compiling import borrowed, compiled, inlined
 from crmlib.campaign.memory import begin_memory, find_stop, free_again, remember
 from crmlib.campaign.shapes import (
     BUDGET,
     CAP_GLOBAL,
     CAPACITY,
+    CHANCE,
     CONTROL,
     COOLDOWN,
     HOLDOUT,
@@ -43,6 +44,7 @@ Ring = NDArray[np.int64]
 def arbitrate(
     day: int,
     days: Records,
+    chances: Records,
     communications: Records,
     caps: Records,
     rules: Any,
@@ -56,8 +58,8 @@ def arbitrate(
     Parameters
     ----------
     day : int
-    days, communications, caps, rules : records
-        The plan, see `crmlib.campaign.shapes`.
+    days, chances, communications, caps, rules : records
+        The plan, see `crmlib.campaign.shapes`; without chances nothing is rationed.
     person, member : record
         The customer.
     ring : ndarray of int64
@@ -81,7 +83,7 @@ def arbitrate(
             if not has(left, c):
                 continue
         left &= ~bit(c)
-        channel, why = _find_channel(day, c, days, communications, caps, rules, person, member, state)
+        channel, why = _find_channel(day, c, days, chances, communications, caps, rules, person, state)
         state.choice[c], state.reason[c] = channel, why
         if channel >= 0:
             state.last_sent[c] = day
@@ -116,15 +118,16 @@ def decide_day(
     choice, reason : int8, N × C
         Written for each candidate: the channel or -1, and `SENT` or the place of the reason in `REASONS`.
     """
-    ring = np.zeros(caps["size"].sum(), np.int64)
+    days, communications, caps, history = borrowed(days), borrowed(communications), borrowed(caps), borrowed(history)
+    memory, unlimited = np.zeros(caps["size"].sum(), np.int64), np.zeros(0, CHANCE)
     states = np.zeros(1, STATE)
     for i in range(len(people)):
-        state, member = states[0], members[i]
+        state, member, ring, chances = states[0], members[i], borrowed(memory), borrowed(unlimited)
         state.pending = pending[i]
         begin_contacts(communications, caps, rules, people[i], member, history, ring, state)
         for c in range(len(communications)):
             state.full[c], state.spent[c] = full[i, c], spent[i, c]
-        arbitrate(0, days, communications, caps, rules, people[i], member, ring, state)
+        arbitrate(0, days, chances, communications, caps, rules, people[i], member, ring, state)
         for c in range(len(communications)):
             if has(pending[i], c):
                 choice[i, c], reason[i, c] = state.choice[c], state.reason[c]
@@ -208,11 +211,11 @@ def _find_channel(
     day: int,
     c: int,
     days: Records,
+    chances: Records,
     communications: Records,
     caps: Records,
     rules: Any,
     person: Any,
-    member: Any,
     state: Any,
 ) -> tuple[int, int]:
     """The first channel that lets a candidate pass, or -1 and the reason."""
@@ -230,7 +233,7 @@ def _find_channel(
         if rested:
             why = _meet_caps(day, c, one.held_by[channel], days, communications, caps, rules.reserve, state)
         if why == SENT:
-            why = _meet_shared_limits(day, c, channel, days, one, rules.rationed, state)
+            why = _meet_shared_limits(day, c, channel, chances, one, state)
         if why == SENT:
             return channel, SENT
         furthest = max(furthest, why)
@@ -264,16 +267,16 @@ def _meet_caps(
 
 @inlined
 def _meet_shared_limits(
-    day: int, c: int, channel: int, days: Records, one: Any, rationed: bool, state: Any
+    day: int, c: int, channel: int, chances: Records, one: Any, state: Any
 ) -> int:
     """Whether a channel has room and money for a candidate: as is known, or by the chance that the trial runs found."""
     if (state.full[c] >> channel) & 1:
         return CAPACITY
     if (state.spent[c] >> channel) & 1:
         return BUDGET
-    if not rationed:
+    if len(chances) == 0:
         return SENT
-    room, money = days[day].capacity[c, channel], days[day].budget[c, channel]
+    room, money = chances[day].capacity[c, channel], chances[day].budget[c, channel]
     if room >= 1 and money >= 1:
         return SENT
     own, counter = derive_key(state.key, one.key), np.uint64(2 * (day * K + channel))

@@ -53,7 +53,7 @@ def _compile(function: Function, inline: bool) -> Function:
     usual = numba.config.CACHE_DIR  # type: ignore[attr-defined]  # numba fills its settings in as it is loaded
     numba.config.CACHE_DIR = str(_HERE / "__pycache__" / f"kernels-{_DIGEST}")  # type: ignore[attr-defined]
     try:
-        return cast(Function, numba.njit(cache=True, nogil=True, forceinline=inline)(function))
+        return cast(Function, numba.njit(cache=True, nogil=True, forceinline=inline, error_model="numpy")(function))
     finally:
         numba.config.CACHE_DIR = usual  # type: ignore[attr-defined]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.calendar import calendar_days, days_open
 from crmlib.campaign.plan import CATEGORIES, PURPOSES, STAGES, Cap, Communication, ContactPlan
-from crmlib.campaign.shapes import CALENDAR, CAP, CAP_KINDS, COMMUNICATION, DAY, EVENTS, FAR, RULES
+from crmlib.campaign.shapes import CALENDAR, CAP, CAP_KINDS, CHANCE, COMMUNICATION, DAY, EVENTS, FAR, RULES
 from crmlib.campaign.terms import lay_terms
 from crmlib.campaign.triggers import delay_days
 from crmlib.params import CHANNELS
@@ -29,6 +29,8 @@ class EncodedPlan:
     ----------
     days : DAY
         From the first day that is simulated on.
+    chances : CHANCE
+        One a day; none where nothing is rationed.
     communications : COMMUNICATION
     caps : CAP
     rules : RULES, one
@@ -36,6 +38,7 @@ class EncodedPlan:
     """
 
     days: Records
+    chances: Records
     communications: Records
     caps: Records
     rules: Records
@@ -70,7 +73,7 @@ def encode_silence(season: Floats, k: float) -> EncodedPlan:
     days, rules = np.zeros(len(season), DAY), np.zeros(1, RULES)
     days["season"] = season
     rules["k"], rules["rotate_days"] = k, 1
-    return EncodedPlan(days, np.zeros(0, COMMUNICATION), np.zeros(0, CAP), rules)
+    return EncodedPlan(days, np.zeros(0, CHANCE), np.zeros(0, COMMUNICATION), np.zeros(0, CAP), rules)
 
 
 def encode_plan(
@@ -110,12 +113,13 @@ def encode_plan(
     for record, cap in zip(caps, plan.caps, strict=True):
         _encode_cap(record, cap, plan)
     days = _encode_days(plan, first_day, season)
+    chances = np.zeros(0, CHANCE)
     if rations is not None:
-        days["capacity"][:, : len(communications)] = rations.capacity
-        days["budget"][:, : len(communications)] = rations.budget
-        rules["rationed"] = True
+        chances = np.ones(len(days), CHANCE)
+        chances["capacity"][:, : len(communications)] = rations.capacity
+        chances["budget"][:, : len(communications)] = rations.budget
     lay_terms(days, communications, caps, rules[0])
-    return EncodedPlan(days, communications, caps, rules)
+    return EncodedPlan(days, chances, communications, caps, rules)
 
 
 def communication_keys(plan: ContactPlan) -> NDArray[np.uint64]:
@@ -167,7 +171,6 @@ def _encode_cap(record: Any, cap: Cap, plan: ContactPlan) -> None:
 def _encode_days(plan: ContactPlan, first_day: date, season: Floats) -> Records:
     days = np.zeros(len(season), DAY)
     days["season"] = season
-    days["capacity"], days["budget"] = 1.0, 1.0
     for number, record in enumerate(days):
         today = first_day + timedelta(days=number)
         record["quiet"] = sum(

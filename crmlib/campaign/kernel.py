@@ -42,6 +42,7 @@ YEAR = 365
 @compiled
 def simulate_chunk(
     days: Records,
+    chances: Records,
     communications: Records,
     caps: Records,
     rules: Any,
@@ -58,9 +59,9 @@ def simulate_chunk(
 
     Parameters
     ----------
-    days, communications, caps : DAY, COMMUNICATION, CAP
+    days, chances, communications, caps : DAY, CHANCE, COMMUNICATION, CAP
     rules : one RULES
-        The plan.
+        The plan, with its terms; without chances nothing is rationed.
     people, members, draws : PERSON, MEMBER, DRAW
         The customers, a row each.
     history : CONTACT
@@ -71,18 +72,20 @@ def simulate_chunk(
         Contacts are written here as long as there is room.
     """
     days, communications, caps, history = borrowed(days), borrowed(communications), borrowed(caps), borrowed(history)
-    counts, visits, trace = borrowed(counts), borrowed(visits), borrowed(trace)
+    chances, counts, visits, trace = borrowed(chances), borrowed(counts), borrowed(visits), borrowed(trace)
     memory = np.zeros(caps["size"].sum(), np.int64)
     states = np.zeros(1, STATE)
     for i in range(len(people)):
         person, member, draw, state, ring = people[i], members[i], draws[i], states[0], borrowed(memory)
         begin(communications, caps, rules, person, member, draw, history, ring, state)
-        for day in range(len(days)):
+        day = rest(0, days, member, draw, state)
+        while day < len(days):
             wake(day, days, communications, rules, person, member, counts, state)
             if state.pending:
-                arbitrate(day, days, communications, caps, rules, person, member, ring, state)
+                arbitrate(day, days, chances, communications, caps, rules, person, member, ring, state)
                 settle(i, day, communications, rules, person, member, counts, total, trace, state)
             live(day, days, communications, rules, person, member, draw, counts, visits, state)
+            day = rest(day + 1, days, member, draw, state)
         end(days, communications, person, draw, counts, total, state)
 
 
@@ -121,6 +124,31 @@ def begin(
         state.next_stage = 0
     if person.cart_rate > 0 and rules.answers[CART_ABANDONED] & member.audience:
         state.next_cart = _wait_for_cart(-1, person.cart_rate, state)
+
+
+@inlined
+def rest(day: int, days: Records, member: Any, draw: Any, state: Any) -> int:
+    """Let the clock alone go on as long as nothing else happens to a customer; the next day on which something may."""
+    if state.pending:
+        return day
+    until = min(state.next_due, state.next_stage, state.next_cart, len(days))
+    if not state.alive:
+        while day < until and not days[day].due & member.audience:
+            day += 1
+        return day
+    if state.debt != 0.0 or state.revived_by >= 0 or state.boost < -1:
+        return day
+    until = min(until, state.next_end)
+    wait, lifetime, speed = state.wait, state.lifetime, draw.rate
+    while day < until and not days[day].due & member.audience:
+        ahead = speed * days[day].season * (1 + state.boost)
+        if lifetime <= draw.hazard or wait <= ahead:
+            break
+        wait -= ahead
+        lifetime -= draw.hazard
+        day += 1
+    state.wait, state.lifetime = wait, lifetime
+    return day
 
 
 @inlined

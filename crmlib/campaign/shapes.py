@@ -102,8 +102,8 @@ CAP = np.dtype(
     align=True,
 )
 
-#: A day: `season` is the clock's speed; `due` and `next_due` are the calendar's; the chances let a contact pass
-#: capacity and budget. Terms: by cap what the calendar makes due before a contact of the day has left its window.
+#: A day: `season` is the clock's speed; `due` and `next_due` are the calendar's. Terms: by cap what the calendar makes
+#: due before a contact of the day has left its window.
 DAY = np.dtype(
     [
         ("season", np.float64),
@@ -111,11 +111,12 @@ DAY = np.dtype(
         ("quiet", np.uint8),
         ("soon", np.uint64, (M,)),
         ("next_due", np.int64, (C,)),
-        ("capacity", np.float64, (C, K)),
-        ("budget", np.float64, (C, K)),
     ],
     align=True,
 )
+
+#: Chances with which a contact of a day passes the limits that customers share.
+CHANCE = np.dtype([("capacity", np.float64, (C, K)), ("budget", np.float64, (C, K))], align=True)
 
 #: What holds for a whole plan; `decay` is that of the pressure a day, `k` the regularity of the purchases. Terms: the
 #: communications that `answers` an event, by event, those that a purchase calls off, what is left of a contact's
@@ -132,7 +133,6 @@ RULES = np.dtype(
         ("called_off", np.uint64),
         ("answers", np.uint64, (len(EVENTS),)),
         ("reserve", np.bool_),
-        ("rationed", np.bool_),
         ("fading", np.float64, (MOST_DAYS,)),
     ],
     align=True,

@@ -396,6 +396,7 @@ def _follow_party(
     for plan, (members, contacts), outcome in zip(encoded, party.members, outcomes, strict=True):
         simulate_chunk(
             plan.days,
+            plan.chances,
             plan.communications,
             plan.caps,
             plan.rules[0],

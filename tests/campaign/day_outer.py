@@ -19,6 +19,7 @@ from crmlib.campaign.kernel import begin, end, live, settle, wake
 @njit(nogil=True)
 def simulate_by_day(
     days: Any,
+    chances: Any,
     communications: Any,
     caps: Any,
     rules: Any,
@@ -49,7 +50,7 @@ def simulate_by_day(
             if state.pending:
                 if paid >= budget:
                     state.spent[:] = 255
-                arbitrate(day, days, communications, caps, rules, person, member, rings[i], state)
+                arbitrate(day, days, chances, communications, caps, rules, person, member, rings[i], state)
                 for c in range(len(communications)):
                     if has(state.pending, c) and state.choice[c] >= 0:
                         paid += communications[c].cost[state.choice[c]]

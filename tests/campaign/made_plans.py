@@ -19,6 +19,7 @@ from crmlib.campaign.shapes import (
     BY_ALL,
     CALENDAR,
     CAP,
+    CHANCE,
     COMMUNICATION,
     CONTACT,
     DAY,
@@ -101,7 +102,8 @@ class World:
     def __post_init__(self) -> None:
         number = self.communications
         self.day = np.zeros(self.days, DAY)
-        self.day["season"], self.day["capacity"], self.day["budget"], self.day["next_due"] = 1.0, 1.0, 1.0, FAR
+        self.day["season"], self.day["next_due"] = 1.0, FAR
+        self.chance = np.zeros(0, CHANCE)
         self.communication = np.zeros(number, COMMUNICATION)
         self.communication["key"] = np.arange(number) + 1
         self.communication["channels"] = -1
@@ -150,6 +152,13 @@ class World:
         draws["wait"] = [draw_gap(np.uint64(key), 1 << 40, self.k) for key in draws["key"]]
         return draws
 
+    def ration(self, capacity: Any = 1.0, budget: Any = 1.0) -> World:
+        """Let contacts pass by chance; a number, or one a day."""
+        self.chance = np.zeros(self.days, CHANCE)
+        for name, chance in (("capacity", capacity), ("budget", budget)):
+            self.chance[name] = np.reshape(chance, (-1, 1, 1))
+        return self
+
     def lay_terms(self) -> World:
         """Fill in what follows from the plan's records."""
         lay_terms(self.day, self.communication, self.cap, self.rules[0])
@@ -166,7 +175,7 @@ class World:
             day, member = day.copy(), member.copy()
             day["due"], member["due"] = 0, NEVER
         simulate_chunk(
-            day, self.communication[: 0 if silent else None], self.cap, self.rules[0], self.person, member,
+            day, self.chance, self.communication[: 0 if silent else None], self.cap, self.rules[0], self.person, member,
             self.draw(seed), self.history, happened.counts, happened.totals[0], happened.visits, happened.trace,
         )  # fmt: skip
         return happened

@@ -288,8 +288,7 @@ def test_who_comes_back_from_afar_is_reactivated():
 
 def test_rationing_lets_its_share_pass():
     world = World(PEOPLE, 10, communications=1, rate=0.1).call(0, 5)
-    world.rules["rationed"] = True
-    world.day["capacity"], world.day["budget"] = 0.5, 0.5
+    world.ration(0.5, 0.5)
     happened = world.simulate()
     assert close(happened.contacts, PEOPLE / 4, np.sqrt(PEOPLE * 3 / 16))
     skipped = happened.skipped()

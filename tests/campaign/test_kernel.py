@@ -58,7 +58,7 @@ def day_by_day(world: World, trace: int = 0, budget: float = np.inf) -> tuple[Ha
     spent = np.zeros(world.days)
     world.lay_terms()
     simulate_by_day(
-        world.day, world.communication, world.cap, world.rules[0], world.person, world.member, world.draw(),
+        world.day, world.chance, world.communication, world.cap, world.rules[0], world.person, world.member, world.draw(),
         world.history, happened.counts, happened.totals[0], happened.visits, happened.trace, np.zeros(world.people, STATE), spent,
         budget,
     )  # fmt: skip
@@ -91,8 +91,7 @@ def test_rations_spend_what_first_come_first_served_would_spend_over_the_same_da
     exact, spent = day_by_day(world, budget=budget)
     assert spent[-1] == budget
     assert exact.contacts == budget
-    world.rules["rationed"] = True
-    world.day["budget"] = np.where(np.arange(20) < 5, 1.0, 0.0)[:, None, None]
+    world.ration(budget=np.where(np.arange(20) < 5, 1.0, 0.0))
     assert world.simulate().contacts == exact.contacts
-    world.day["budget"] = budget / (20_000 * 20)
+    world.ration(budget=budget / (20_000 * 20))
     assert world.simulate().contacts == pytest.approx(budget, abs=4 * np.sqrt(budget))
