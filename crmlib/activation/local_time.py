@@ -23,15 +23,13 @@ _BY_POSTCODE = (
 CUSTOMER_ZONES = Step(
     "customer_zones",
     f"""
-    WITH latest AS (
-        SELECT store_id, max_by(postcode, updated_at) AS postcode
-        FROM stores
-        GROUP BY store_id
+    WITH places AS (
+        SELECT store_id, max(postcode) AS postcode FROM stores GROUP BY store_id
     ),
     placed AS (
         SELECT c.customer_id, s.postcode AS of_store, c.postcode AS of_customer
         FROM customers AS c
-        LEFT JOIN latest AS s ON s.store_id = c.home_store_id
+        LEFT JOIN places AS s ON s.store_id = c.home_store_id
     )
     SELECT customer_id,
            CASE WHEN $spanish

@@ -23,7 +23,9 @@ from crmlib.campaign.shapes import (
     CHANCE,
     CONTROL,
     COOLDOWN,
+    FAR,
     HOLDOUT,
+    LAST_FOR_GOOD,
     NO_ADDRESS,
     NO_PERMISSION,
     NOT_WORTHWHILE,
@@ -31,6 +33,7 @@ from crmlib.campaign.shapes import (
     RESERVED,
     SENT,
     SERVICE,
+    SPAN,
     STATE,
     SUPPRESSED,
     K,
@@ -120,11 +123,12 @@ def decide_day(
     """
     days, communications, caps, history = borrowed(days), borrowed(communications), borrowed(caps), borrowed(history)
     memory, unlimited = np.zeros(caps["size"].sum(), np.int64), np.zeros(0, CHANCE)
+    spans = np.zeros(1, SPAN)
     states = np.zeros(1, STATE)
     for i in range(len(people)):
         state, member, ring, chances = states[0], members[i], borrowed(memory), borrowed(unlimited)
         state.pending = pending[i]
-        begin_contacts(communications, caps, rules, people[i], member, history, ring, state)
+        begin_contacts(communications, caps, rules, people[i], member, history, ring, spans, state)
         for c in range(len(communications)):
             state.full[c], state.spent[c] = full[i, c], spent[i, c]
         arbitrate(0, days, chances, communications, caps, rules, people[i], member, ring, state)
@@ -142,6 +146,7 @@ def begin_contacts(
     member: Any,
     history: Records,
     ring: Ring,
+    spans: Records,
     state: Any,
 ) -> None:
     """What is permitted to a customer, and the contacts there were."""
@@ -150,40 +155,56 @@ def begin_contacts(
     for c in range(len(communications)):
         state.last_sent[c] = member.last_sent[c]
     begin_memory(caps, member, history, ring, state)
-    state.held_out = False
-    judge(communications, person, member, state)
-    hold_out(0, communications, rules, person, member, state)
+    state.held_out, state.shut, state.next_period = False, NONE, FAR
+    judge(0, communications, person, member, spans, state)
+    if member.held_out:
+        hold_out(0, communications, rules, person, member, spans, state)
 
 
 @inlined
-def hold_out(day: int, communications: Records, rules: Any, person: Any, member: Any, state: Any) -> None:
-    """Let a customer enter or leave the holdout group, as a day has it."""
-    if member.held_out == NONE:
-        return
+def hold_out(
+    day: int, communications: Records, rules: Any, person: Any, member: Any, spans: Records, state: Any
+) -> None:
+    """Let a customer enter or leave the holdout group, as a new period has it."""
     period = min(max(day - rules.first_day, 0) // rules.rotate_days, 63)
+    state.next_period = rules.first_day + rules.rotate_days * (period + 1) if period < 63 else FAR
     if has(member.held_out, period) != state.held_out:
         state.held_out = not state.held_out
-        judge(communications, person, member, state)
+        judge(day, communications, person, member, spans, state)
 
 
 @inlined
-def judge(communications: Records, person: Any, member: Any, state: Any) -> None:
+def judge(day: int, communications: Records, person: Any, member: Any, spans: Records, state: Any) -> None:
     """Find what of the audience is open to a customer; it holds until a permission or the holdout group changes."""
-    state.open = NONE
+    _note_shut(day, -1, spans, state)
+    state.open, state.shut = NONE, NONE
     left = member.audience
     while left:
         c = lowest(left)
         left = without_lowest(left)
         one = communications[c]
-        reachable = state.permitted[one.purpose] & person.address
-        state.first_channel[c] = -1
-        for choice in range(K - 1, -1, -1):
-            if one.channels[choice] >= 0 and (reachable >> one.channels[choice]) & 1:
-                state.first_channel[c] = one.channels[choice]
         why = _exclude(c, one, person, member, state)
         state.why[c] = why
+        if why <= LAST_FOR_GOOD and why != SENT:
+            state.shut |= bit(c)
+            continue
         if why == SENT:
             state.open |= bit(c)
+        reachable = state.permitted[one.purpose] & person.address
+        for choice in range(K):
+            if (reachable >> one.channels[choice]) & 1:
+                state.first_channel[c] = one.channels[choice]
+                break
+    _note_shut(day, 1, spans, state)
+
+
+@inlined
+def _note_shut(day: int, change: int, spans: Records, state: Any) -> None:
+    left = state.shut
+    while left:
+        c = lowest(left)
+        left = without_lowest(left)
+        spans[day].closed[c, state.why[c]] += change
 
 
 @inlined
@@ -266,9 +287,7 @@ def _meet_caps(
 
 
 @inlined
-def _meet_shared_limits(
-    day: int, c: int, channel: int, chances: Records, one: Any, state: Any
-) -> int:
+def _meet_shared_limits(day: int, c: int, channel: int, chances: Records, one: Any, state: Any) -> int:
     """Whether a channel has room and money for a candidate: as is known, or by the chance that the trial runs found."""
     if (state.full[c] >> channel) & 1:
         return CAPACITY

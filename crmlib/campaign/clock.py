@@ -12,10 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from crmlib.campaign.chance import LIFETIME, REACTIVATE, UNSUBSCRIBE, derive_key, draw_exponential, draw_gap
-from crmlib.campaign.chance import draw_uniform
+from crmlib.campaign.chance import (
+    LIFETIME,
+    REACTIVATE,
+    UNSUBSCRIBE,
+    derive_key,
+    draw_exponential,
+    draw_gap,
+    draw_uniform,
+)
 from crmlib.campaign.compiling import inlined
 from crmlib.campaign.shapes import FAR, MOST_EFFECTS
+from crmlib.campaign.spans import note_gain
 from crmlib.campaign.terms import Records
 
 #: Largest part of a day's clock that goes to paying back.
@@ -23,9 +31,7 @@ PAYBACK_SHARE = 0.5
 
 
 @inlined
-def feel_contact(
-    day: int, channel: int, communication: Any, rules: Any, counts: Records, state: Any
-) -> bool:
+def feel_contact(day: int, channel: int, communication: Any, rules: Any, counts: Records, state: Any) -> bool:
     """What a contact does: pressure, perhaps an unsubscription, a boost, perhaps the return of one who was gone.
 
     Parameters
@@ -92,7 +98,7 @@ def _revive(day: int, category: int, k: float, state: Any) -> None:
 
 @inlined
 def advance(
-    day: int, rate: float, hazard: float, value: float, days: Records, counts: Records, state: Any
+    day: int, rate: float, hazard: float, value: float, days: Records, counts: Records, spans: Records, state: Any
 ) -> None:
     """Let the clock of one alive go on by a day.
 
@@ -105,20 +111,18 @@ def advance(
         Dropouts a day.
     value : float
         Margin of a purchase, for the credit of the categories.
-    days : DAY
-    counts : DAY_COUNT
+    days, counts, spans : DAY, DAY_COUNT, SPAN
     state : STATE
     """
     if state.next_end <= day:
-        _end_effects(day, rate, value, days, counts, state)
-    plain, lived = rate * days[day].season, 1.0
+        _end_effects(day, rate, value, days, spans, state)
+    plain = rate * days[day].season
     if state.lifetime <= hazard:
-        lived = state.lifetime / hazard
-        plain *= lived
+        plain *= state.lifetime / hazard
         state.alive = False
     state.lifetime -= hazard
     if state.boost < -1:
-        _stand_still(day, plain, value, counts, state)
+        _credit_effects(day, plain * (-1 / state.boost - 1), value, counts, state)
         ahead = 0.0
     else:
         ahead = plain * (1 + state.boost)
@@ -130,8 +134,8 @@ def advance(
     if state.revived_by >= 0:
         _credit(day, state.revived_by, plain, value, counts)
     if not state.alive:
-        book_effects(day, rate, value, days, counts, state)
-        _book_part_of_day(day, plain, value, counts, state)
+        book_effects(day, rate, value, days, spans, state)
+        _credit_effects(day, plain, value, counts, state)
 
 
 @inlined
@@ -145,29 +149,30 @@ def purchase(day: int, value: float, k: float, counts: Records, state: Any) -> N
 
 
 @inlined
-def book_effects(before: int, rate: float, value: float, days: Records, counts: Records, state: Any) -> None:
-    """Book what the effects at work have brought on whole days before a day."""
+def book_effects(end: int, rate: float, value: float, days: Records, spans: Records, state: Any) -> None:
+    """Book what the effects at work bring on whole days before a day."""
     for effect in range(state.active):
-        _book_effect(effect, before, rate, value, days, counts, state)
+        _book_effect(effect, end, rate, value, days, spans, state)
 
 
 @inlined
-def _book_effect(
-    effect: int, before: int, rate: float, value: float, days: Records, counts: Records, state: Any
-) -> None:
-    lift, pull = state.effect_lift[effect], state.effect_pull[effect]
-    category = state.effect_category[effect]
-    passed = 0.0
-    for day in range(state.effect_since[effect], before):
-        plain = rate * days[day].season
-        passed += plain
-        _credit(day, category, plain * lift * (1 - pull), value, counts)
-    state.effect_owed[effect] += passed * lift * pull
-    state.effect_since[effect] = before
+def _book_effect(effect: int, end: int, rate: float, value: float, days: Records, spans: Records, state: Any) -> None:
+    first, category = state.effect_since[effect], state.effect_category[effect]
+    if first >= end:
+        return
+    gain, pull = rate * state.effect_lift[effect], state.effect_pull[effect]
+    note_gain(first, end, category, gain * (1 - pull), value, spans)
+    passed = days[end - 1].gone + days[end - 1].season - days[first].gone
+    state.effect_owed[effect] += passed * gain * pull
+    state.effect_since[effect] = end
 
 
 @inlined
-def _book_part_of_day(day: int, plain: float, value: float, counts: Records, state: Any) -> None:
+def _credit_effects(day: int, plain: float, value: float, counts: Records, state: Any) -> None:
+    """Book what the effects at work bring by a part of a day; below 0 where the clock stands.
+
+    Contacts that repel by more than there is have each its part of what there is.
+    """
     for effect in range(state.active):
         gained, pull = plain * state.effect_lift[effect], state.effect_pull[effect]
         state.effect_owed[effect] += gained * pull
@@ -175,23 +180,13 @@ def _book_part_of_day(day: int, plain: float, value: float, counts: Records, sta
 
 
 @inlined
-def _stand_still(day: int, plain: float, value: float, counts: Records, state: Any) -> None:
-    """Where contacts repel by more than there is, the clock stands, and each is booked with its part of what there is."""
-    excess = -1.0 / state.boost - 1
-    for effect in range(state.active):
-        gained, pull = plain * state.effect_lift[effect] * excess, state.effect_pull[effect]
-        state.effect_owed[effect] += gained * pull
-        _credit(day, state.effect_category[effect], gained * (1 - pull), value, counts)
-
-
-@inlined
-def _end_effects(day: int, rate: float, value: float, days: Records, counts: Records, state: Any) -> None:
+def _end_effects(day: int, rate: float, value: float, days: Records, spans: Records, state: Any) -> None:
     """Let end what is no longer at work on a day: what it owes is paid back from now on."""
     state.next_end, state.boost = FAR, 0.0
     effect = 0
     while effect < state.active:
         if state.effect_end[effect] <= day:
-            _book_effect(effect, min(state.effect_end[effect], day), rate, value, days, counts, state)
+            _book_effect(effect, state.effect_end[effect], rate, value, days, spans, state)
             state.debt += state.effect_owed[effect]
             _drop_effect(effect, state)
         else:

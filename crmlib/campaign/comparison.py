@@ -94,7 +94,7 @@ def tabulate_visits(simulation: Simulation) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Table `plan_visits`: plan, store_id, visits, incremental (less those without any contact, replicate by replicate),
+        Table `plan_visits`: plan, store_id, visits, incremental (less those without any contact in the same replicate),
         each with its interval.
     """
     rows = []

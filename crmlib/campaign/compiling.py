@@ -15,7 +15,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Modules of this package whose text decides what is compiled.
 SOURCES = (
-    "arbitration", "bits", "chance", "choosing", "clock", "compiling", "kernel", "memory", "plan", "shapes", "terms",
+    "arbitration", "bits", "chance", "choosing", "clock", "compiling", "events", "kernel", "memory", "plan", "shapes",
+    "spans", "terms",
 )  # fmt: skip
 _HERE = Path(__file__).parent
 
@@ -34,19 +35,18 @@ def inlined(function: Function) -> Function:
     return _compile(function, inline=True)
 
 
-@intrinsic
-def borrowed(context: Any, array: Any) -> Any:
-    """Within compiled functions: the same array, whose users are no longer counted, which costs more than the work.
-
-    Whoever lends it must hold it until the last use.
-    """
-
-    def lend(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _lend(_: Any, array: Any) -> Any:
+    def lend(target: Any, builder: Any, __: Any, arguments: Any) -> Any:
         lent = target.make_array(array)(target, builder, value=arguments[0])
-        lent.meminfo = cgutils.get_null_value(lent.meminfo.type)
+        lent.meminfo = cgutils.get_null_value(lent.meminfo.type)  # type: ignore[no-untyped-call]
         return lent._getvalue()
 
     return array(array), lend
+
+
+#: Within compiled functions: the same array, whose users are no longer counted, for counting them costs more than the
+#: work. Whoever lends it must hold it until its last use.
+borrowed = cast(Callable[[Any], Any], intrinsic(_lend))
 
 
 def _compile(function: Function, inline: bool) -> Function:

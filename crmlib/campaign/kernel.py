@@ -5,7 +5,6 @@ Customers are independent of one another; limits that they share (capacity, budg
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -13,29 +12,26 @@ import numpy as np
 from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.arbitration import Ring, arbitrate, begin_contacts, hold_out, judge
 from crmlib.campaign.bits import NONE, bit, has, lowest, without_lowest
-from crmlib.campaign.chance import CART, LIFETIME, draw_exponential, draw_uniform
+from crmlib.campaign.chance import LIFETIME, draw_exponential
 from crmlib.campaign.clock import advance, book_effects, feel_contact, purchase
 from crmlib.campaign.compiling import borrowed, compiled, inlined
+from crmlib.campaign.events import REACTIVATED_DAYS, answer_purchase, await_cart, call, enter_stages
 from crmlib.campaign.shapes import (
     ANNIVERSARY,
-    CALLED_OFF,
     CART_ABANDONED,
-    DUE,
     ENTER_STATE,
     FAR,
     LAST_FOR_GOOD,
     MOST_COUNTED,
     NEVER,
-    NEW,
-    ON_RHYTHM,
-    PURCHASE,
     REACTIVATED,
     SERVICE,
+    SPAN,
     STATE,
 )
+from crmlib.campaign.spans import spread_spans
 from crmlib.campaign.terms import Records
 
-REACTIVATED_DAYS = 28
 YEAR = 365
 
 
@@ -74,19 +70,21 @@ def simulate_chunk(
     days, communications, caps, history = borrowed(days), borrowed(communications), borrowed(caps), borrowed(history)
     chances, counts, visits, trace = borrowed(chances), borrowed(counts), borrowed(visits), borrowed(trace)
     memory = np.zeros(caps["size"].sum(), np.int64)
-    states = np.zeros(1, STATE)
+    states, noted = np.zeros(1, STATE), np.zeros(len(days) + 1, SPAN)
     for i in range(len(people)):
         person, member, draw, state, ring = people[i], members[i], draws[i], states[0], borrowed(memory)
-        begin(communications, caps, rules, person, member, draw, history, ring, state)
+        spans = borrowed(noted)
+        begin(communications, caps, rules, person, member, draw, history, ring, spans, state)
         day = rest(0, days, member, draw, state)
         while day < len(days):
-            wake(day, days, communications, rules, person, member, counts, state)
+            wake(day, days, communications, rules, person, member, counts, spans, state)
             if state.pending:
                 arbitrate(day, days, chances, communications, caps, rules, person, member, ring, state)
-                settle(i, day, communications, rules, person, member, counts, total, trace, state)
-            live(day, days, communications, rules, person, member, draw, counts, visits, state)
+                settle(i, day, communications, rules, person, member, counts, spans, total, trace, state)
+            live(day, days, communications, rules, person, member, draw, counts, spans, visits, state)
             day = rest(day + 1, days, member, draw, state)
-        end(days, communications, person, draw, counts, total, state)
+        end(days, communications, person, draw, counts, spans, total, state)
+    spread_spans(noted, days, communications, counts)
 
 
 @inlined
@@ -99,6 +97,7 @@ def begin(
     draw: Any,
     history: Records,
     ring: Ring,
+    spans: Records,
     state: Any,
 ) -> None:
     """Put a customer where the real one stands."""
@@ -109,21 +108,22 @@ def begin(
     state.pending, state.active, state.contacts, state.tried = NONE, 0, 0, np.uint8(0)
     state.boost, state.debt = 0.0, 0.0
     state.gaps, state.lives, state.carts, state.revived_by = 0, 0, 0, -1
-    state.next_due, state.next_stage, state.next_cart, state.next_end = FAR, FAR, FAR, FAR
+    state.next_due, state.next_stage, state.next_cart, state.next_end, state.next_period = FAR, FAR, FAR, FAR, FAR
+    state.shut = NONE
     if member.audience == NONE:
         return
     for c in range(len(communications)):
         state.due[c] = member.due[c] if has(member.audience, c) else NEVER
         if state.due[c] != NEVER:
             state.next_due = min(state.next_due, state.due[c])
-    begin_contacts(communications, caps, rules, person, member, history, ring, state)
+    begin_contacts(communications, caps, rules, person, member, history, ring, spans, state)
     state.pressure, state.pressed = 0.0, 0
     for entry in range(member.history_start, member.history_end):
         state.pressure += rules.fading[-history[entry].day]
     if rules.answers[ENTER_STATE] & member.audience:
         state.next_stage = 0
     if person.cart_rate > 0 and rules.answers[CART_ABANDONED] & member.audience:
-        state.next_cart = _wait_for_cart(-1, person.cart_rate, state)
+        state.next_cart = await_cart(-1, person.cart_rate, state)
 
 
 @inlined
@@ -131,16 +131,17 @@ def rest(day: int, days: Records, member: Any, draw: Any, state: Any) -> int:
     """Let the clock alone go on as long as nothing else happens to a customer; the next day on which something may."""
     if state.pending:
         return day
-    until = min(state.next_due, state.next_stage, state.next_cart, len(days))
+    until = min(state.next_due, state.next_stage, state.next_cart, state.next_period, len(days))
+    awaited = member.audience & ~state.shut
     if not state.alive:
-        while day < until and not days[day].due & member.audience:
+        while day < until and not days[day].due & awaited:
             day += 1
         return day
     if state.debt != 0.0 or state.revived_by >= 0 or state.boost < -1:
         return day
     until = min(until, state.next_end)
     wait, lifetime, speed = state.wait, state.lifetime, draw.rate
-    while day < until and not days[day].due & member.audience:
+    while day < until and not days[day].due & awaited:
         ahead = speed * days[day].season * (1 + state.boost)
         if lifetime <= draw.hazard or wait <= ahead:
             break
@@ -153,115 +154,57 @@ def rest(day: int, days: Records, member: Any, draw: Any, state: Any) -> int:
 
 @inlined
 def wake(
-    day: int, days: Records, communications: Records, rules: Any, person: Any, member: Any, counts: Records, state: Any
+    day: int,
+    days: Records,
+    communications: Records,
+    rules: Any,
+    person: Any,
+    member: Any,
+    counts: Records,
+    spans: Records,
+    state: Any,
 ) -> None:
     """The morning of a day: the stage, the holdout group, what is due."""
     if day >= state.next_stage:
-        _enter_stages(day, communications, rules, person, member, state)
-    called = days[day].due & member.audience
-    if called or state.pending or state.next_due <= day:
-        hold_out(day, communications, rules, person, member, state)
-        if day >= rules.first_day:
-            _open_all(called, day, communications, counts, state)
-        if state.next_due <= day:
-            _open_due(day, day >= rules.first_day, communications, counts, state)
+        enter_stages(day, communications, rules, person, member, state)
+    if day >= state.next_period:
+        hold_out(day, communications, rules, person, member, spans, state)
+    planned = day >= rules.first_day
+    called = days[day].due & member.audience & ~state.shut
+    while called:
+        _open(lowest(called), day, day, communications, counts, state)
+        called = without_lowest(called)
+    if state.next_due <= day:
+        _open_due(day, planned, communications, counts, state)
 
 
 @inlined
 def live(
-    day: int, days: Records, communications: Records, rules: Any, person: Any, member: Any, draw: Any,
-    counts: Records, visits: Floats, state: Any,
+    day: int,
+    days: Records,
+    communications: Records,
+    rules: Any,
+    person: Any,
+    member: Any,
+    draw: Any,
+    counts: Records,
+    spans: Records,
+    visits: Floats,
+    state: Any,
 ) -> None:
     """The rest of a day: an abandoned cart, purchases."""
     if day == state.next_cart:
-        _call(CART_ABANDONED, 0, day, communications, rules, member, state)
-        state.next_cart = _wait_for_cart(day, person.cart_rate, state)
+        call(CART_ABANDONED, 0, day, communications, rules, member, state)
+        state.next_cart = await_cart(day, person.cart_rate, state)
     if not state.alive:
         return
-    advance(day, draw.rate, draw.hazard, person.value, days, counts, state)
+    advance(day, draw.rate, draw.hazard, person.value, days, counts, spans, state)
     while state.wait <= 0:
         purchase(day, person.value, rules.k, counts, state)
         if person.store >= 0:
             visits[person.store] += person.store_share
         if member.audience:
-            _answer_purchase(day, communications, rules, person, member, counts, state)
-
-
-@inlined
-def _wait_for_cart(day: int, rate: float, state: Any) -> int:
-    """The next day on which a cart is abandoned, if each day has the same chance."""
-    state.carts += 1
-    if rate >= 1:
-        return day + 1
-    chance = draw_uniform(state.key, CART, np.uint64(state.carts))
-    return int(min(day + 1 + math.floor(math.log(chance) / math.log1p(-rate)), float(FAR)))
-
-
-@inlined
-def _enter_stages(day: int, communications: Records, rules: Any, person: Any, member: Any, state: Any) -> None:
-    """The stage as it is known in the morning, by the days from the last purchase to the evening before."""
-    state.next_stage = _next_stage(day, person, state)
-    if state.last_purchase == NEVER or day <= state.reactivated_until:
-        return
-    elapsed = day - 1 - state.last_purchase
-    passed = -1
-    for place in range(5):
-        if elapsed >= person.enter_after[place]:
-            passed = place
-    entered = DUE + passed
-    if state.stage == REACTIVATED:
-        state.stage = ON_RHYTHM
-    elif passed < 0 or elapsed - 1 >= person.enter_after[passed]:
-        return
-    if passed < 0 or entered <= state.stage or (state.stage == NEW and entered == DUE):
-        return
-    state.stage = entered
-    _call(ENTER_STATE, entered, day - 1, communications, rules, member, state)
-
-
-@inlined
-def _next_stage(day: int, person: Any, state: Any) -> int:
-    """The first morning after a day on which the stage may change if nothing is bought."""
-    if state.last_purchase == NEVER:
-        return FAR
-    if day < state.reactivated_until:
-        return int(state.reactivated_until + 1)
-    following = FAR
-    if day == state.reactivated_until:
-        following = day + 1
-    for place in range(5):
-        entered = state.last_purchase + 1 + person.enter_after[place]
-        if entered > day:
-            following = min(following, entered)
-    return int(following)
-
-
-@inlined
-def _call(
-    event: int, detail: int, day: int, communications: Records, rules: Any, member: Any, state: Any
-) -> None:
-    """Note when the communications that an event of a day calls for are due, the next day or later.
-
-    One that an earlier event has called for already is due when that one said.
-    """
-    left = rules.answers[event] & member.audience
-    while left:
-        c = lowest(left)
-        left = without_lowest(left)
-        one = communications[c]
-        if (event == ENTER_STATE or (event == PURCHASE and one.detail != 0)) and one.detail != detail:
-            continue
-        if state.due[c] == NEVER:
-            state.due[c] = day + max(1, one.delay)
-            state.next_due = min(state.next_due, state.due[c])
-
-
-@inlined
-def _open_all(called: np.uint64, day: int, communications: Records, counts: Records, state: Any) -> None:
-    """Open candidates that the calendar calls for today."""
-    while called:
-        _open(lowest(called), day, day, communications, counts, state)
-        called = without_lowest(called)
+            answer_purchase(day, communications, rules, person, member, counts, state)
 
 
 @inlined
@@ -286,7 +229,7 @@ def _open(c: int, due: int, day: int, communications: Records, counts: Records, 
     category = communications[c].category
     if has(state.pending, c):
         counts[day].skips[category, state.reason[c]] += 1
-    if not has(state.open, c) and state.why[c] <= LAST_FOR_GOOD:
+    if has(state.shut, c):
         counts[day].skips[category, state.why[c]] += 1
         state.pending &= ~bit(c)
         return
@@ -303,6 +246,7 @@ def settle(
     person: Any,
     member: Any,
     counts: Records,
+    spans: Records,
     total: Any,
     trace: Records,
     state: Any,
@@ -331,42 +275,24 @@ def settle(
         if one.purpose != SERVICE and feel_contact(day, channel, one, rules, counts, state):
             refused = True
     if refused:
-        judge(communications, person, member, state)
-
-
-@inlined
-def _answer_purchase(
-    day: int, communications: Records, rules: Any, person: Any, member: Any, counts: Records, state: Any
-) -> None:
-    """What a purchase calls off and calls for, and the stage it leads to."""
-    came_back = DUE + 2 <= state.stage <= DUE + 4
-    state.last_purchase = day
-    state.stage = REACTIVATED if came_back else ON_RHYTHM
-    state.reactivated_until = day + REACTIVATED_DAYS if came_back else NEVER
-    if rules.answers[ENTER_STATE] & member.audience:
-        state.next_stage = _next_stage(day, person, state)
-    left = rules.called_off & member.audience
-    while left:
-        c = lowest(left)
-        left = without_lowest(left)
-        if communications[c].event != ANNIVERSARY:
-            state.due[c] = NEVER
-        if has(state.pending, c):
-            counts[day].skips[communications[c].category, CALLED_OFF] += 1
-            state.pending &= ~bit(c)
-    _call(PURCHASE, state.bought, day, communications, rules, member, state)
-    if came_back:
-        _call(ENTER_STATE, REACTIVATED, day, communications, rules, member, state)
+        judge(day + 1, communications, person, member, spans, state)
 
 
 @inlined
 def end(
-    days: Records, communications: Records, person: Any, draw: Any, counts: Records, total: Any, state: Any
+    days: Records,
+    communications: Records,
+    person: Any,
+    draw: Any,
+    counts: Records,
+    spans: Records,
+    total: Any,
+    state: Any,
 ) -> None:
     """Close the books of one customer."""
     total.histogram[min(state.contacts, MOST_COUNTED)] += 1
     if state.alive:
-        book_effects(len(days), draw.rate, person.value, days, counts, state)
+        book_effects(len(days), draw.rate, person.value, days, spans, state)
         total.owed += state.debt
         for effect in range(state.active):
             total.owed += state.effect_owed[effect]

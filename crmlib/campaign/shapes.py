@@ -66,9 +66,9 @@ MOST_COUNTED = 60
 
 # What stands under "terms" below follows from the rest, and is filled in by `crmlib.campaign.terms`.
 
-#: A communication of a plan; `detail` is the nth purchase or the stage, `cost` that of one contact by channel. Terms: by
-#: channel the caps that stop a contact (`held_by`) and those that count it; those of `higher` priority for which a slot
-#: may be kept; the `usable` channels as a set.
+#: A communication of a plan; `detail` is the nth purchase or the stage, `cost` that of one contact by channel. Terms:
+#: by channel the caps that stop a contact (`held_by`) and those that count it; those of `higher` priority for which a
+#: slot may be kept; the `usable` channels as a set.
 COMMUNICATION = np.dtype(
     [
         ("key", np.uint64),
@@ -102,15 +102,16 @@ CAP = np.dtype(
     align=True,
 )
 
-#: A day: `season` is the clock's speed; `due` and `next_due` are the calendar's. Terms: by cap what the calendar makes
-#: due before a contact of the day has left its window.
+#: A day: `season` is the clock's speed; `due` and `next_due` are the calendar's. Terms: how far a clock at speed 1 has
+#: `gone` before it; by cap what the calendar makes due `soon`, before a contact of the day has left its window.
 DAY = np.dtype(
     [
         ("season", np.float64),
+        ("gone", np.float64),
         ("due", np.uint64),
         ("quiet", np.uint8),
         ("soon", np.uint64, (M,)),
-        ("next_due", np.int64, (C,)),
+        ("next_due", np.int32, (C,)),
     ],
     align=True,
 )
@@ -169,8 +170,8 @@ MEMBER = np.dtype(
         ("priced_out", np.uint64),
         ("history_start", np.int64),
         ("history_end", np.int64),
-        ("last_sent", np.int64, (C,)),
-        ("due", np.int64, (C,)),
+        ("last_sent", np.int32, (C,)),
+        ("due", np.int32, (C,)),
         ("order", np.int8, (C,)),
         ("suppressed", np.uint8),
     ],
@@ -219,16 +220,28 @@ DAY_COUNT = np.dtype(
 #: What happens on the whole: customers by number of contacts; purchases pulled forward that are not missing yet.
 TOTAL = np.dtype([("histogram", np.int64, (MOST_COUNTED + 1,)), ("owed", np.float64), ("traced", np.int64)], align=True)
 
-#: Where one customer stands while being followed. Of the audience, `open` is the set that nothing keeps back whatever the
-#: day, `why` what keeps back another one, `first_channel` the first channel that reaches the customer. `pressure` is as
-#: of the day `pressed`; `patience` is drawn for the channels in `tried`. A cap stops contacts before the day `free_from`,
-#: and has only one left before `last_until`; `place` is where its next contact is remembered. An effect has been booked
-#: up to `effect_since`.
+#: What begins or, below 0, ends on a day: customers to whom a communication is closed for good, by reason; what boosts
+#: bring on a day like others, in purchases and in their margin, by category.
+SPAN = np.dtype(
+    [
+        ("gain", np.float64, (G,)),
+        ("worth", np.float64, (G,)),
+        ("closed", np.int32, (C, LAST_FOR_GOOD + 1)),
+    ],
+    align=True,
+)
+
+#: Where one customer stands while being followed. Of the audience, `open` is the set that nothing keeps back whatever
+#: the day, `shut` the set closed for good, `why` what keeps one back, `first_channel` the first that reaches the
+#: customer. `pressure` is as of the day `pressed`; `patience` is drawn for the channels in `tried`. A cap stops what
+#: comes before the day `free_from`, and has only one left before `last_until`; `place` is where its next contact is
+#: remembered. What an effect brings has been noted up to the day `effect_since`.
 STATE = np.dtype(
     [
         ("key", np.uint64),
         ("pending", np.uint64),
         ("open", np.uint64),
+        ("shut", np.uint64),
         ("wait", np.float64),
         ("lifetime", np.float64),
         ("boost", np.float64),
@@ -239,6 +252,7 @@ STATE = np.dtype(
         ("next_stage", np.int64),
         ("next_cart", np.int64),
         ("next_end", np.int64),
+        ("next_period", np.int64),
         ("bought", np.int64),
         ("last_purchase", np.int64),
         ("reactivated_until", np.int64),
@@ -254,9 +268,9 @@ STATE = np.dtype(
         ("tried", np.uint8),
         ("permitted", np.uint8, (3,)),
         ("patience", np.float64, (K,)),
-        ("due", np.int64, (C,)),
-        ("opened", np.int64, (C,)),
-        ("last_sent", np.int64, (C,)),
+        ("due", np.int32, (C,)),
+        ("opened", np.int32, (C,)),
+        ("last_sent", np.int32, (C,)),
         ("why", np.int8, (C,)),
         ("first_channel", np.int8, (C,)),
         ("choice", np.int8, (C,)),

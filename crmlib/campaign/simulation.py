@@ -331,9 +331,7 @@ def _follow(
     """Follow all customers, chunk by chunk, in all replicates, under silence and each plan."""
     number, days, stores = len(drawn), len(world.horizon.season), len(world.everybody.stores)
     outcomes = [
-        Outcome(
-            name, plan, np.zeros((number, days), DAY_COUNT), np.zeros(number, TOTAL), np.zeros((number, stores))
-        )
+        Outcome(name, plan, np.zeros((number, days), DAY_COUNT), np.zeros(number, TOTAL), np.zeros((number, stores)))
         for name, plan in [(NO_CONTACT, None), *((scenario.plan.id, scenario.plan) for scenario in scenarios)]
     ]
     encoded = _encode(world, scenarios, drawn, rations)

@@ -1,4 +1,4 @@
-"""What follows from a plan whoever the customer is: the caps a contact meets, what answers an event, what is due soon."""
+"""What a plan says of everybody alike: the caps a contact meets, what answers an event, what will be due soon."""
 
 from __future__ import annotations
 
@@ -58,7 +58,10 @@ def lay_terms(days: Records, communications: Records, caps: Records, rules: Any)
                     one.counted_by[channel] |= bit(m)
                     if not (one.bypass >> caps[m].kind) & 1:
                         one.held_by[channel] |= bit(m)
+    gone = 0.0
     for day in range(len(days)):
+        days[day].gone = gone
+        gone += days[day].season
         days[day].soon[:] = np.uint64(0)
         for c in range(len(communications)):
             for channel in range(K):

@@ -89,3 +89,24 @@ def test_a_list_without_rows_leaves_no_file_and_takes_an_old_one_away(tmp_path):
     assert write_list(path, ("a",), [("1",)]) == 1
     assert write_list(path, ("a",), []) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("plan_zone", "store", "home", "expected"),
+    [
+        ("Europe/Madrid", "35004", "28001", "Atlantic/Canary"),
+        ("Europe/Madrid", "28001", "35004", "Europe/Madrid"),
+        ("Atlantic/Canary", "28001", "38001", "Europe/Madrid"),
+        ("Atlantic/Canary", None, "51001", "Africa/Ceuta"),
+        ("Atlantic/Canary", None, None, "Atlantic/Canary"),
+        ("Europe/Madrid", "99999", None, "Europe/Madrid"),
+        ("Europe/Lisbon", "35004", "35004", "Europe/Lisbon"),
+    ],
+)
+def test_hours_of_rest_are_told_by_the_clock_of_the_store(engine, export, plan_zone, store, home, expected):
+    customer = {"customer_id": name(0), "email": "a@a.example", "home_store_id": "S1", "postcode": home}
+    make_base(engine, 1, customers=[customer], stores=[{"store_id": "S1", "source": "erp", "postcode": store}])
+    plan = make_plan({"id": "news"}, channels={"email": {"unit_cost": 0.01, "quiet": {"hours": ["21:00", "09:00"]}}})
+    plan = plan.model_copy(update={"plan": plan.plan.model_copy(update={"timezone": plan_zone})})
+    (row,) = export(plan)["2026-11-02_news_email.csv"]
+    assert (row["send_from"], row["send_until"], row["time_zone"]) == ("09:00", "21:00", expected)

@@ -100,7 +100,9 @@ def tell(name: str, cells: pd.DataFrame) -> None:
     )
     origins = [group["inside"].to_numpy() for _, group in cells.groupby("origin")]
     draw = np.random.default_rng(1)
-    drawn = [np.concatenate([origins[i] for i in draw.integers(0, len(origins), len(origins))]).mean() for _ in range(4000)]
+    drawn = [
+        np.concatenate([origins[i] for i in draw.integers(0, len(origins), len(origins))]).mean() for _ in range(4000)
+    ]
     low, high = np.quantile(drawn, (0.025, 0.975))
     print(
         f"{name}: {len(cells)} cells of {len(origins)} origins, coverage {cells['inside'].mean():.1%} of a nominal "

@@ -56,8 +56,9 @@ def bench_kernel() -> None:
     def kernel(number: int) -> tuple[int, float]:
         counts, total, visits = np.zeros(DAYS, DAY_COUNT), np.zeros(1, TOTAL), np.zeros(len(everybody.stores))
         simulate_chunk(
-            encoded.days, encoded.chances, encoded.communications, encoded.caps, encoded.rules[0], party.people[:number],
-            members[:number], draws[:number], contacts, counts, total[0], visits, np.zeros(0, CONTACT),
+            encoded.days, encoded.chances, encoded.communications, encoded.caps, encoded.rules[0],
+            party.people[:number], members[:number], draws[:number], contacts, counts, total[0], visits,
+            np.zeros(0, CONTACT),
         )  # fmt: skip
         return int(counts["contacts"].sum()), float(counts["purchases"].sum())
 

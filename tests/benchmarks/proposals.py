@@ -28,7 +28,9 @@ def compare(world: World, scenario: Scenario, replicates: int) -> None:
     first = world.simulate([scenario], 4)
     whole = float(measure_plans(first)[scenario.plan.id]["cost"].mean())
     layout = lay_out(world.engine, scenario, world.everybody, world.horizon, first.plans[0])
-    print(f"{'cost at most':>14}{'plan':>12}{'cost':>10}{'margin':>11}   calendar and greedy are beaten by (80 % interval)")
+    print(
+        f"{'cost at most':>14}{'plan':>12}{'cost':>10}{'margin':>11}   beaten by the plan by prices by (80 % interval)"
+    )
     for share in COSTS:
         money = whole * share
         plans = [
@@ -51,9 +53,7 @@ def compare(world: World, scenario: Scenario, replicates: int) -> None:
 def send_without_lift(world: World, scenario: Scenario) -> None:
     """Print what the plan by prices sends if nothing has any effect."""
     nothing = scale_responses(scenario, 0.0)
-    layout = lay_out(
-        world.engine, nothing, world.everybody, world.horizon, world.simulate([nothing], 2).plans[0]
-    )
+    layout = lay_out(world.engine, nothing, world.everybody, world.horizon, world.simulate([nothing], 2).plans[0])
     priced = price_scenario(nothing, "priced", summarise_prices(layout, price_plan(layout, world.seed)))
     measured = measure_plans(world.simulate([priced], 2))["priced"]
     print(f"with every lift 0: {measured['contacts'].mean():,.0f} contacts, cost {measured['cost'].mean():,.2f}")

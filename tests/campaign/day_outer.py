@@ -14,6 +14,8 @@ from numba import njit
 from crmlib.campaign.arbitration import arbitrate
 from crmlib.campaign.bits import has
 from crmlib.campaign.kernel import begin, end, live, settle, wake
+from crmlib.campaign.shapes import SPAN
+from crmlib.campaign.spans import spread_spans
 
 
 @njit(nogil=True)
@@ -39,14 +41,15 @@ def simulate_by_day(
 
     `spent` is told what was spent each day; from the day on which `budget` is reached nobody is contacted any more.
     """
+    spans = np.zeros(len(days) + 1, SPAN)
     rings = np.zeros((len(people), caps["size"].sum()), np.int64)
     for i in range(len(people)):
-        begin(communications, caps, rules, people[i], members[i], draws[i], history, rings[i], states[i])
+        begin(communications, caps, rules, people[i], members[i], draws[i], history, rings[i], spans, states[i])
     paid = 0.0
     for day in range(len(days)):
         for i in range(len(people)):
             person, member, state = people[i], members[i], states[i]
-            wake(day, days, communications, rules, person, member, counts, state)
+            wake(day, days, communications, rules, person, member, counts, spans, state)
             if state.pending:
                 if paid >= budget:
                     state.spent[:] = 255
@@ -54,8 +57,9 @@ def simulate_by_day(
                 for c in range(len(communications)):
                     if has(state.pending, c) and state.choice[c] >= 0:
                         paid += communications[c].cost[state.choice[c]]
-                settle(i, day, communications, rules, person, member, counts, total, trace, state)
-            live(day, days, communications, rules, person, member, draws[i], counts, visits, state)
+                settle(i, day, communications, rules, person, member, counts, spans, total, trace, state)
+            live(day, days, communications, rules, person, member, draws[i], counts, spans, visits, state)
         spent[day] = paid
     for i in range(len(people)):
-        end(days, communications, people[i], draws[i], counts, total, states[i])
+        end(days, communications, people[i], draws[i], counts, spans, total, states[i])
+    spread_spans(spans, days, communications, counts)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from crmlib.campaign.eligibility import count_reach, find_reach, suppressed_set
-from tests.campaign.made_base import CHANNELS, make_base, name, permit
+from crmlib.campaign.doubts import find_empty_audiences
+from crmlib.campaign.eligibility import count_reach, find_reach, show_audience, suppressed_set
+from tests.campaign.made_base import AS_OF, CHANNELS, make_base, name, permit
 from tests.campaign.made_plans import make_plan
 from tests.made_tables import at, make_table
 
@@ -104,3 +105,15 @@ def test_reach_is_counted_by_channel(engine):
     assert counted["permitted"].to_dict() == {"email": 2, "sms": 1, "push": 0, "any channel": 2}
     assert counted["reachable"].to_dict() == {"email": 2, "sms": 1, "push": 0, "any channel": 2}
     assert set(counted["customers"]) == {4}
+
+
+def test_an_audience_that_holds_nobody_today_is_told(engine):
+    make_base(engine, 20)
+    find_reach(engine)
+    show_audience(engine)
+    top, none = {"id": "top", "where": "value_decile >= 9"}, {"id": "gold", "where": "value_decile > 10"}
+    late = {"id": "late", "where": "days_since(last_purchase_date) > 3000"}
+    (first, second) = find_empty_audiences(engine, [make_plan(top, none, late, {"id": "all"})], AS_OF)
+    assert "'gold' reaches nobody" in first
+    assert "value_decile > 10" in first
+    assert "'late'" in second

@@ -52,15 +52,13 @@ def eventful(people: int = 400, days: int = 120) -> World:
 
 
 def day_by_day(world: World, trace: int = 0, budget: float = np.inf) -> tuple[Happened, np.ndarray]:
-    happened = Happened(
-        np.zeros(world.days, DAY_COUNT), np.zeros(1, TOTAL), np.zeros(STORES), np.zeros(trace, CONTACT)
-    )
+    happened = Happened(np.zeros(world.days, DAY_COUNT), np.zeros(1, TOTAL), np.zeros(STORES), np.zeros(trace, CONTACT))
     spent = np.zeros(world.days)
     world.lay_terms()
     simulate_by_day(
-        world.day, world.chance, world.communication, world.cap, world.rules[0], world.person, world.member, world.draw(),
-        world.history, happened.counts, happened.totals[0], happened.visits, happened.trace, np.zeros(world.people, STATE), spent,
-        budget,
+        world.day, world.chance, world.communication, world.cap, world.rules[0], world.person, world.member,
+        world.draw(), world.history, happened.counts, happened.totals[0], happened.visits, happened.trace,
+        np.zeros(world.people, STATE), spent, budget,
     )  # fmt: skip
     return happened, spent
 

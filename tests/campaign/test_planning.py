@@ -11,7 +11,14 @@ import pytest
 from crmlib.campaign.comparison import measure_plans
 from crmlib.campaign.optimise import measure
 from crmlib.campaign.plan import LimitPrices
-from crmlib.campaign.planning import lay_out, price_plan, summarise_prices, tabulate_prices
+from crmlib.campaign.planning import (
+    lay_out,
+    price_plan,
+    split_prices,
+    summarise_prices,
+    tabulate_prices,
+    tell_prices,
+)
 from crmlib.campaign.posterior import read_rhythm
 from crmlib.campaign.proposal import (
     cap_spending,
@@ -92,6 +99,11 @@ def test_prices_are_told_in_words_the_dearest_first(priced):
     assert told.loc["capacity of sms", "price"] > 0
     assert "One more contact a day in the capacity of sms would bring" in told.loc["capacity of sms", "sentence"]
     assert any("cap 1: global, 2 in 7 d" in limit for limit in told.index)
+    binding, idle = split_prices(table)
+    assert len(binding) + len(idle) == len(table)
+    assert binding["sentence"].str.contains("would bring [0-9]").all()
+    assert not idle["sentence"].str.contains("would bring [0-9]").any()
+    assert f"{len(binding)} of {len(table)} limits of plan small" in tell_prices(binding, idle, "small")
     assert (layout.problem.usage @ choice.chosen.sum(axis=0) <= layout.problem.limits + 1e-9).all()
     assert choice.value == pytest.approx(measure(layout.problem, choice.chosen))
 

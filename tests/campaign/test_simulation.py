@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
-from crmlib.campaign.comparison import measure_plans, tabulate_comparison, tabulate_forecast
+from crmlib.campaign.comparison import measure_plans, tabulate_comparison, tabulate_forecast, tabulate_visits
 from crmlib.campaign.simulation import NO_CONTACT
-from tests.campaign.made_base import CHANNELS, make_base, permit, simulate
+from crmlib.campaign.views import list_visits, tell_visits
+from tests.campaign.made_base import AS_OF, CHANNELS, make_base, name, permit, simulate
 from tests.campaign.made_plans import make_plan
 from tests.made_tables import at
 
@@ -125,3 +128,27 @@ def test_an_audience_is_whom_its_expression_says(engine):
     make_base(engine, 100)
     top = make_plan(LEAFLET | {"where": "value_decile >= 9"})
     assert contacts_of(simulate(engine, top)) == 20 * 8
+
+
+def test_visits_of_stores_are_the_purchases_made_in_them(engine):
+    def shop(place: int) -> dict:
+        shares = {"store": 1.0} if place % 2 else {"online": 0.75, "store": 0.25}
+        return {
+            "customer_id": name(place), "frequency": 10, "recency": 200, "T": 210, "tickets": 11,
+            "first_purchase_date": AS_OF - timedelta(days=210), "last_purchase_date": AS_OF - timedelta(days=10),
+            "home_store_id": ("S1", "S2", None)[place % 3], "channel_shares": shares,
+        }  # fmt: skip
+
+    make_base(engine, 300, purchase_summary=[shop(place) for place in range(300)])
+    simulation = simulate(engine, plan(), replicates=8)
+    visits = tabulate_visits(simulation).set_index(["plan", "store_id"])
+    assert simulation.stores == ["S1", "S2"]
+    without = visits.loc["no_contact"]
+    assert (without["incremental"] == 0).all()
+    purchases = simulation.without.counts["purchases"].sum(axis=1).mean()
+    # two thirds have a store, and of their purchases five eighths are made there
+    assert without["visits"].sum() == pytest.approx(purchases * 2 / 3 * 5 / 8, rel=0.05)
+    assert (visits.loc["small"]["incremental"] > 0).all()
+    own = list_visits(tabulate_visits(simulation), "small")
+    assert own["visits"].is_monotonic_decreasing
+    assert "2 of 2 stores surely gain" in tell_visits(own)
