@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from crmlib.fields.reference import read_rows
@@ -126,13 +126,18 @@ def _find_type(street_type: str | None) -> str:
     return _street_types("before").get(folded) or _street_types("after").get(folded) or folded
 
 
+@lru_cache(maxsize=65_536)
+def _read_type(word: str) -> str | None:
+    return _street_types("before").get(fold_text(word))
+
+
 def _take_leading_type(kind: str, line: str) -> tuple[str, str]:
     """Take the type off the front of a line, as often as it stands there, unless another type is known."""
     name = line
     while True:
         spaced = _GLUED_TYPE.sub(lambda match: match[1] + " ", name)
         first, _, rest = spaced.partition(" ")
-        found = _street_types("before").get(fold_text(first))
+        found = _read_type(first)
         if not found or not rest.strip(_EDGES) or (kind and kind != found):
             return kind, name
         kind, name = found, rest.strip(_EDGES)
@@ -141,6 +146,8 @@ def _take_leading_type(kind: str, line: str) -> tuple[str, str]:
 def _leave_estate(line: str) -> str:
     """The street of a line that also names the estate it lies in (Urb. Los Olivos, C/ Jazmín 5)."""
     parts = re.split(r"\s*,\s*|\s+-\s+", line)
+    if len(parts) == 1:
+        return line
     kinds = [_take_leading_type("", part)[0] for part in parts]
     if all(not kind or kind in _ESTATES for kind in kinds):
         return line

@@ -183,6 +183,7 @@ def _is_company(whole: str) -> bool:
     return bool(_COMPANY_FORMS.search(folded)) and whole[-3:].isascii()
 
 
+@lru_cache(maxsize=65_536)
 def _tidy_part(part: str | None, kind: str) -> str:
     """Words of a given name, of a surname or of a whole name, without punctuation, titles and abbreviations."""
     written = _abbreviations(kind)
@@ -195,6 +196,7 @@ def _tidy_part(part: str | None, kind: str) -> str:
     return " ".join(words) if _is_name(" ".join(words)) else ""
 
 
+@lru_cache(maxsize=65_536)
 def _is_name(part: str) -> bool:
     """Whether there are letters, and other words than those people write where they have no name."""
     words = [_fold_word(word) for word in part.split()]
