@@ -69,6 +69,30 @@ RULES = (
 )
 
 
+NO_PAIRS = Step(
+    "found_pairs", "SELECT 0::BIGINT AS record_no_l, 0::BIGINT AS record_no_r, 0::INTEGER AS rule WHERE false"
+)
+#: How many blocks there are of each size above one.
+BLOCK_SIZES = """
+    WITH sizes AS (SELECT count(*) AS records FROM keyed_records GROUP BY block HAVING count(*) > 1)
+    SELECT records, count(*) AS blocks FROM sizes GROUP BY records ORDER BY records
+"""
+PAIRS_OF_RULE = """
+    INSERT INTO found_pairs
+    WITH blocks AS (
+        SELECT block FROM keyed_records GROUP BY block HAVING count(*) BETWEEN 2 AND $cap AND bool_or(changed)
+    ),
+    kept AS (SELECT k.* FROM keyed_records k SEMI JOIN blocks b ON b.block = k.block)
+    SELECT l.record_no, r.record_no, $rule
+    FROM kept l
+    JOIN kept r ON r.block = l.block AND l.record_no < r.record_no AND (l.changed OR r.changed)
+"""
+CANDIDATE_PAIRS = Step(
+    "candidate_pairs",
+    "SELECT record_no_l, record_no_r, min(rule) AS rule FROM found_pairs GROUP BY record_no_l, record_no_r",
+)
+
+
 def block_pairs(
     engine: Engine,
     rules: tuple[BlockingRule, ...] = RULES,
@@ -98,10 +122,11 @@ def block_pairs(
     """
     records = engine.row("SELECT count(*) AS n FROM linkage_records")["n"]
     left = max(least_budget, budget_per_record * records)
+    engine.run(NO_PAIRS)
     found = []
-    used = []
     for number, rule in enumerate(rules):
-        sizes = engine.frame(_block_sizes(rule))
+        engine.run(_key_records(rule, changed_only))
+        sizes = engine.frame(BLOCK_SIZES)
         cap, pairs = _fit_block_size(sizes, left)
         larger = sizes[sizes["records"] > cap]
         found.append(
@@ -115,16 +140,9 @@ def block_pairs(
         )
         left -= pairs
         if pairs:
-            used.append(_pairs_of_rule(rule, number, cap, changed_only))
-    nothing = "SELECT 0::BIGINT AS record_no_l, 0::BIGINT AS record_no_r, 0 AS rule WHERE false"
-    together = "\nUNION ALL\n".join(used) or nothing
-    engine.run(
-        Step(
-            "candidate_pairs",
-            f"SELECT record_no_l, record_no_r, min(rule) AS rule FROM ({together}) AS found "
-            "GROUP BY record_no_l, record_no_r",
-        )
-    )
+            engine.execute(PAIRS_OF_RULE, rule=number, cap=cap)
+    engine.run(CANDIDATE_PAIRS)
+    engine.execute("DROP TABLE found_pairs")
     new = engine.rows("SELECT rule, count(*) AS n FROM candidate_pairs GROUP BY rule")
     by_rule = {row["rule"]: row["n"] for row in new}
     report = pd.DataFrame(found)
@@ -132,18 +150,16 @@ def block_pairs(
     return report
 
 
-def _block(rule: BlockingRule) -> str:
-    keys = " || chr(31) || ".join(f"({key})" for key in rule.keys)
-    return f"SELECT record_no, {keys} AS block FROM linkage_records WHERE ({keys}) IS NOT NULL"
-
-
-def _block_sizes(rule: BlockingRule) -> str:
-    """How many blocks there are of each size above one."""
-    return f"""
-        WITH keyed AS ({_block(rule)}),
-        sizes AS (SELECT count(*) AS records FROM keyed GROUP BY block HAVING count(*) > 1)
-        SELECT records, count(*) AS blocks FROM sizes GROUP BY records ORDER BY records
-    """
+def _key_records(rule: BlockingRule, changed_only: bool) -> Step:
+    """Each record's block, as a number: two blocks with the same one would only be compared besides."""
+    known = " AND ".join(f"({key}) IS NOT NULL" for key in rule.keys)
+    changed = "c.record_no IS NOT NULL" if changed_only else "true"
+    joined = "LEFT JOIN changed_records c ON c.record_no = r.record_no" if changed_only else ""
+    return Step(
+        "keyed_records",
+        f"SELECT r.record_no, hash({', '.join(rule.keys)}) AS block, {changed} AS changed "
+        f"FROM linkage_records r {joined} WHERE {known}",
+    )
 
 
 def _fit_block_size(sizes: pd.DataFrame, budget: float) -> tuple[int, int]:
@@ -156,21 +172,3 @@ def _fit_block_size(sizes: pd.DataFrame, budget: float) -> tuple[int, int]:
             return cap, pairs
         cap //= 2
     return 0, 0
-
-
-def _pairs_of_rule(rule: BlockingRule, number: int, cap: int, changed_only: bool) -> str:
-    touched = "(SELECT DISTINCT block FROM keyed SEMI JOIN changed_records USING (record_no))"
-    those = f"keyed SEMI JOIN {touched} USING (block)" if changed_only else "keyed"
-    changed = "record_no IN (SELECT record_no FROM changed_records)" if changed_only else "true"
-    return f"""
-        SELECT l.record_no AS record_no_l, r.record_no AS record_no_r, {number} AS rule
-        FROM (
-            WITH keyed AS ({_block(rule)}),
-            blocks AS (SELECT *, count(*) OVER (PARTITION BY block) AS records FROM {those})
-            SELECT *, {changed} AS changed FROM blocks WHERE records <= {cap}
-        ) AS l
-        JOIN (
-            WITH keyed AS ({_block(rule)})
-            SELECT *, {changed} AS changed FROM keyed
-        ) AS r ON l.block = r.block AND l.record_no < r.record_no AND (l.changed OR r.changed)
-    """
