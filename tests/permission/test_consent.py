@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from crmlib.engine import Step
+from crmlib.engine import Engine, Step
 from crmlib.params import LegitimateInterest, PermissionSettings
 from crmlib.permission import consent, evidence
 from crmlib.permission.consent import decide_permissions, years_before
@@ -157,13 +157,6 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_of_one_record(engine, case):
-    events, expected = CASES[case]
-    assert judge(engine, *events) == expected
-    assert judge(engine, *reversed(events)) == expected
-
-
 SURE, UNSURE = {"r1": ("c1", 0.999), "r2": ("c1", 0.999)}, {"r1": ("c1", 0.96), "r2": ("c1", 0.96)}
 MERGES = {
     "a grant in a record that is surely the customer's": (
@@ -259,11 +252,30 @@ MERGES = {
 }
 
 
-@pytest.mark.parametrize("case", MERGES)
-def test_of_records_put_together(engine, case):
-    records, events, expected = MERGES[case]
-    assert judge(engine, *events, records=records) == expected
-    assert judge(engine, *reversed(events), records=records) == expected
+WRITTEN = {case: ({"r1": ("c1", None)}, events, expected) for case, (events, expected) in CASES.items()} | MERGES
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """All written cases at once, each of customers of its own; and once more with the rows the other way round."""
+    records, events = {}, []
+    for number, (held, said, _) in enumerate(WRITTEN.values()):
+        records |= {f"{number} {name}": (f"{number} {who}", probability) for name, (who, probability) in held.items()}
+        events += [one | {"source_record_id": f"{number} {one['source_record_id']}"} for one in said]
+    engine = Engine(threads=1, memory_limit="500MB")
+    both = []
+    for rows in (events, events[::-1]):
+        prepare(engine, rows, records=records)
+        both.append(decide(engine))
+    engine.close()
+    return both
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_a_written_case(judged, case):
+    who = f"{list(WRITTEN).index(case)} c1", "email", "marketing"
+    for rows in judged:
+        assert (rows[who]["allowed"], rows[who]["reason"]) == WRITTEN[case][2]
 
 
 def test_the_threshold_is_the_permissions_own(engine):
@@ -366,21 +378,24 @@ def test_lists_overrule_every_grant(engine, listed, reason):
 
 
 @pytest.mark.parametrize(
-    ("born", "minimum_age", "expected"),
+    ("minimum_age", "born", "reason"),
     [
-        (date(2013, 11, 1), 14, "minor"),
-        (date(2012, 11, 2), 14, "minor"),
-        (date(2012, 11, 1), 14, "granted"),
-        (date(2010, 1, 1), 18, "minor"),
-        (date(2026, 1, 1), 0, "granted"),
-        (None, 14, "granted"),
+        (14, date(2012, 11, 1), "granted"),
+        (14, date(2012, 11, 2), "minor"),
+        (16, date(2010, 11, 1), "granted"),
+        (16, date(2010, 11, 2), "minor"),
+        (18, date(2008, 11, 1), "granted"),
+        (18, date(2008, 11, 2), "minor"),
+        (0, date(2026, 1, 1), "granted"),
+        (14, None, "granted"),
     ],
 )
-def test_the_young_are_not_asked(engine, born, minimum_age, expected):
+def test_the_age_of_params_holds_by_every_channel(engine, minimum_age, born, reason):
     customers = [{"customer_id": "c1", "birth_date": born}]
-    settings = PermissionSettings(minimum_age=minimum_age)
-    granted = event(YES, "2026-10-01")
-    assert judge(engine, granted, customers=customers, settings=settings)[1] == expected
+    granted = [event(YES, "2026-10-01", channel=channel) for channel in ASKED_CHANNELS]
+    prepare(engine, granted, customers=customers)
+    rows = decide(engine, PermissionSettings(minimum_age=minimum_age))
+    assert {rows["c1", channel, "marketing"]["reason"] for channel in ASKED_CHANNELS} == {reason}
 
 
 @pytest.mark.parametrize("day", ["1900-01-01", "9999-12-31"])
@@ -542,20 +557,6 @@ def read_plainly(events, records):
 )  # fmt: skip
 def test_a_step_can_be_written_for_spark(step):
     assert step.spark.startswith(("WITH", "SELECT"))
-
-
-@pytest.mark.parametrize("channel", ASKED_CHANNELS)
-@pytest.mark.parametrize(("minimum_age", "born", "allowed"), [
-    (14, date(2012, 11, 1), True), (14, date(2012, 11, 2), False), (16, date(2010, 11, 1), True),
-    (16, date(2010, 11, 2), False), (18, date(2008, 11, 1), True), (18, date(2008, 11, 2), False),
-])  # fmt: skip
-def test_the_age_of_params_holds_by_every_channel(engine, channel, minimum_age, born, allowed):
-    settings = PermissionSettings(minimum_age=minimum_age)
-    customers = [{"customer_id": "c1", "birth_date": born}]
-    found = judge(
-        engine, event(YES, "2026-10-01", channel=channel), channel=channel, customers=customers, settings=settings
-    )
-    assert found == (allowed, "granted" if allowed else "minor")
 
 
 @pytest.mark.parametrize("certain", [True, False])
