@@ -24,6 +24,7 @@ HEAD = """\
 # that are not used; then: crm check {name}, and crm run {name}.
 run:
   name: {run}
+  # title: what stands at the head of every page, such as the retailer's name
   as_of_date: today
   timezone: UTC          # where the shops are, such as Europe/Madrid
   currency: EUR
