@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 from datetime import date
@@ -11,20 +10,19 @@ from typing import Any
 
 from crmlib.engine import Engine
 from crmlib.errors import InputError
+from crmlib.rights.answer import write_page
 from crmlib.rights.documents import find_in_document, make_needles
 from crmlib.rights.kept import list_documents, list_runs
 from crmlib.rights.matching import find_tables
-from crmlib.rights.person import Person, read_request
+from crmlib.rights.person import Person, Row, read_request
 from crmlib.rights.search import find_person
 from crmlib.rights.settings import MEMORY, Settings, tell_nobody
 from crmlib.runs import RunFolder, RunStore
 from crmlib.tables import CONTRACTS
 
-STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
-    "table{border-collapse:collapse;margin:.5rem 0 1.5rem}th,td{border:1px solid #767676;padding:.25rem .5rem;"
-    "text-align:left;vertical-align:top}div{overflow-x:auto}caption{text-align:left;font-weight:600;padding:.25rem 0}"
-)
+#: What stands where a row names somebody else.
+ANOTHER = "(another's)"
+_SIDES = (("source_l", "source_record_id_l"), ("source_r", "source_record_id_r"))
 
 
 def grant_access(store: RunStore, asked: str, by: str | None, settings: Settings, today: date, to: Path) -> list[Path]:
@@ -66,7 +64,7 @@ def grant_access(store: RunStore, asked: str, by: str | None, settings: Settings
     whole = {"written_on": today.isoformat(), "runs": held}
     files = {
         to / "access.json": json.dumps(whole, indent=2, ensure_ascii=False, default=str) + "\n",
-        to / "access.html": _write_page(today, held),
+        to / "access.html": write_page(today, held),
     }
     for path, text in files.items():
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
@@ -98,58 +96,38 @@ def collect(engine: Engine, runs: list[RunFolder], person: Person) -> list[dict[
             contract = CONTRACTS.get(held.table.name)
             tables[place] = {
                 "table": held.table.name,
-                "meaning": contract.meaning if contract else "Rows as they were delivered, or were sent.",
-                "rows": engine.rows(held.removal.found(held.table.rows)),
+                "meaning": contract.meaning if contract else "Rows as they were delivered or sent, or worked on.",
+                "rows": _hide_others(engine.rows(held.removal.found(held.table.rows)), person, folder.run_id),
             }
         documents = {
             str(path.relative_to(folder.path)): passages
             for path in list_documents(folder)
             if (passages := find_in_document(path, needles))
         }
+        tables = dict(sorted(tables.items(), key=lambda entry: _place(entry[0])))
         if tables or documents:
             told = {"run": folder.run_id, "as_of_date": manifest["as_of_date"], "status": manifest["status"]}
             whole.append({**told, "tables": tables, "documents": documents})
     return whole
 
 
-def _write_page(today: date, held: list[dict[str, Any]]) -> str:
-    parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>What is kept about you</title>',
-        f"<style>{STYLE}</style></head><body><main><h1>What is kept about you</h1>",
-        f"<p>Written on {today.isoformat()}. Each part is a state of the data at its date, the latest first; "
-        "a table that did not change since is named once.</p>",
-    ]
-    for run in held:
-        parts.append(f"<h2>{_text(run['run'])}, as of {_text(run['as_of_date'])} ({_text(run['status'])})</h2>")
-        for place, table in run["tables"].items():
-            parts.append(f"<h3>{_text(Path(place).stem)}</h3>")
-            if "same_as" in table:
-                parts.append(f"<p>The same as {_text(table['same_as'])}.</p>")
-            else:
-                parts.append(_write_table(table))
-        for place, passages in run["documents"].items():
-            listed = "".join(f"<li>{_text(passage)}</li>" for passage in passages)
-            parts.append(f"<h3>{_text(place)}</h3><ul>{listed}</ul>")
-    return "".join(parts) + "</main></body></html>\n"
+def _hide_others(rows: list[Row], person: Person, run_id: str) -> list[Row]:
+    """A pair of records, or a merge, names somebody else, too: that is not the person's to read."""
+    records, ids = set(person.records), {*person.customers.get(run_id, []), None}
+    for row in rows:
+        for source, record in _SIDES:
+            if record in row and (row[source], row[record]) not in records:
+                row[record] = ANOTHER
+        for column in ("customer_id", "other_customer_id"):
+            if column in row and row[column] not in ids:
+                row[column] = ANOTHER
+    return rows
 
 
-def _write_table(table: dict[str, Any]) -> str:
-    rows = table["rows"]
-    # what is empty in every row says nothing
-    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
-    contract = CONTRACTS.get(table["table"])
-
-    def meaning(name: str) -> str:
-        column = contract.column(name) if contract else None
-        return f' title="{_text(column.meaning)}"' if column else ""
-
-    head = "".join(f'<th scope="col"{meaning(name)}>{_text(name)}</th>' for name in names)
-    body = "".join("<tr>" + "".join(f"<td>{_text(row[name])}</td>" for name in names) + "</tr>" for row in rows)
-    return (
-        f"<div><table><caption>{_text(table['meaning'])}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else html.escape(str(value))
+def _place(place: str) -> tuple[int, str]:
+    """Where a table stands in the answer: who one is and was, then what follows from it, then what was worked on."""
+    name = Path(place).stem
+    first = ("customers", "source_records", "permissions", "consent_events")
+    if name in first:
+        return first.index(name), place
+    return len(first) + (not place.startswith("tables/")), place

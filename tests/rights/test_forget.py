@@ -109,6 +109,18 @@ def test_what_access_finds_forget_removes_and_then_it_finds_nothing(store, setti
     assert not (tmp_path / "again").exists()
 
 
+def test_an_answer_names_nobody_else_and_tells_first_who_one_is(store, settings, tmp_path):
+    page = grant_access(store, ANA, None, settings, TODAY, tmp_path / "access")[1].read_text()
+    runs = json.loads((tmp_path / "access" / "access.json").read_text())["runs"]
+    pairs = runs[0]["tables"]["tables/match_pairs.parquet"]["rows"]
+    assert [row["source_record_id_l"] for row in pairs] == ["E0000071", "(another's)"]
+    assert list(runs[0]["tables"])[:2] == ["tables/customers.parquet", "tables/source_records.parquet"]
+    for others in (BERTA, "E0000072", "berta@correo.example"):
+        assert others not in page
+        assert others not in json.dumps(runs)
+    assert '<meta name="viewport"' in page
+
+
 def test_what_others_share_stays_with_them_and_is_no_tombstone(store, settings):
     before = decode(store.directory)
     proof = json.loads(erase(store, settings).read_text())
