@@ -430,18 +430,19 @@ def test_manifest_knows_inputs_versions_and_hashes(whole_run):
 
 
 def find_erasable(folder: RunFolder) -> tuple[str, set[str]]:
-    """A customer of several records who bought and is contacted today, and the values that nobody else has."""
+    """A customer of several sources who bought, best one who is contacted today, and what nobody else has."""
     engine = Engine(threads=1, memory_limit="500MB")
     tables = {path.stem: f"'{path}'" for path in folder.tables.glob("*.parquet")}
     chosen = engine.rows(
         f"""
-        SELECT d.customer_id
-        FROM {tables["contact_decisions"]} d
-        JOIN {tables["purchase_summary"]} s USING (customer_id)
-        JOIN {tables["customers"]} c USING (customer_id)
-        WHERE d.decision = 'contact' AND c.national_id IS NOT NULL AND c.birth_date IS NOT NULL
-          AND (SELECT count(DISTINCT source) FROM {tables["identities"]} i WHERE i.customer_id = d.customer_id) > 2
-        ORDER BY d.customer_id LIMIT 1
+        SELECT s.customer_id
+        FROM {tables["purchase_summary"]} s
+        JOIN {tables["identities"]} i USING (customer_id)
+        LEFT JOIN {tables["contact_decisions"]} d ON d.customer_id = s.customer_id AND d.decision = 'contact'
+        GROUP BY s.customer_id
+        HAVING count(DISTINCT i.source) > 2
+        ORDER BY count(d.customer_id) > 0 DESC, count(DISTINCT i.source) DESC, s.customer_id
+        LIMIT 1
         """
     )[0]["customer_id"]
     values = engine.rows(
