@@ -34,6 +34,23 @@ def survive(n: ArrayLike, k: float, bought: ArrayLike, now: ArrayLike) -> Floats
     return loop_over(_survive_all, (n, bought, now), float(k), lgamma(k))
 
 
+def end_within(
+    n: ArrayLike, k: float, bought: ArrayLike, now: ArrayLike, later: ArrayLike, dropout: ArrayLike
+) -> Floats:
+    """Chance that the gap lasts until `now` and ends by `later`, where the customer may have left.
+
+    `dropout` is the weight of having left, beside the survival of the gap: (I_z - I_z') / (I_z + D).
+    """
+    return loop_over(_end_all, (n, bought, now, later, dropout, 0.0), float(k), lgamma(k), False)
+
+
+def expect_within(
+    n: ArrayLike, k: float, bought: ArrayLike, now: ArrayLike, later: ArrayLike, dropout: ArrayLike, further: ArrayLike
+) -> Floats:
+    """Expected ends of gaps by `later`: `end_within` for the running one, and `further` ones if still a customer."""
+    return loop_over(_end_all, (n, bought, now, later, dropout, further), float(k), lgamma(k), True)
+
+
 def find_end(q: ArrayLike, n: ArrayLike, k: float, bought: ArrayLike, now: ArrayLike) -> Floats:
     """Time from `now` by which a share q of the gaps that have lasted so long will have ended; inf if out of reach."""
     return loop_over(_find_ends, (q, n, bought, now), float(k), lgamma(k), _tabulate_starts(k))
@@ -53,6 +70,31 @@ def _survive_all(made: Floats, n: Floats, bought: Floats, now: Floats, k: float,
         scale = _rise(n[row], k) - log_gamma
         z, u = bought[row] / now[row], (now[row] - bought[row]) / now[row]
         made[row] = _survive(n[row], k, scale, z, u, log1p(-u) if u < 0.5 else log(z))[0]
+
+
+@compiled
+def _end_all(
+    made: Floats,
+    n: Floats,
+    bought: Floats,
+    now: Floats,
+    later: Floats,
+    dropout: Floats,
+    further: Floats,
+    k: float,
+    log_gamma: float,
+    with_further: bool,
+) -> None:
+    for row in range(len(made)):
+        scale = _rise(n[row], k) - log_gamma
+        z, u = bought[row] / now[row], (now[row] - bought[row]) / now[row]
+        lasted = _survive(n[row], k, scale, z, u, log1p(-u) if u < 0.5 else log(z))[0]
+        z, u = bought[row] / later[row], (later[row] - bought[row]) / later[row]
+        left = _survive(n[row], k, scale, z, u, log1p(-u) if u < 0.5 else log(z))[0]
+        whole = lasted + dropout[row]
+        made[row] = min(max((lasted - left) / whole, 0.0), 1.0) if whole > 0.0 else 0.0
+        if with_further:
+            made[row] += (lasted / whole if whole > 0.0 else 1.0) * max(further[row], 0.0)
 
 
 @compiled

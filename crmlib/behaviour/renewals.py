@@ -82,14 +82,14 @@ def _count_all(
                 until_next = k
                 made_already += 1.0
                 if made_already > 1.0:
-                    stays *= (b[row] + made_already - 2.0) / (a + b[row] + made_already - 2.0)
+                    stays *= 1.0 - a / (a + b[row] + made_already - 2.0)
                     purchases += stays
-                    ratio = comes * (n[row] + m) / (m - k + 1.0)
-                    if ratio < 1.0:
-                        left = likely * max(purchases, 1.0) * 2.0 * ratio
-                        if left < _NEGLIGIBLE * (1.0 - ratio) * total:
-                            expected += likely * purchases
-                            break
+                    # each further chance is less than rising / falling of the one before
+                    rising, falling = comes * (n[row] + m), m - k + 1.0
+                    left = 2.0 * likely * max(purchases, 1.0) * rising
+                    if rising < falling and left < _NEGLIGIBLE * (falling - rising) * total:
+                        expected += likely * purchases
+                        break
             expected += likely * purchases
             if total > _LARGE:
                 chances /= _LARGE

@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from scipy.special import betaln, digamma, gammaln
 
 from crmlib.behaviour.btyd import MIN_REPEAT_BUYERS, FitterBase, fit
-from crmlib.behaviour.gaps import find_end, survive
+from crmlib.behaviour.gaps import end_within, expect_within, find_end, survive
 from crmlib.behaviour.histories import PurchaseModel, simulate_histories
 from crmlib.behaviour.integrals import Floats, make_positive
 from crmlib.behaviour.renewals import further_purchases
@@ -187,35 +187,36 @@ class RhythmFitter(FitterBase):
         return a * left, x, left, -a * left**2
 
     def _state(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Floats, ...]:
-        k, r, alpha = self._values("k", "r", "alpha")
-        x, t_x, age = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in (frequency, recency, T)))
-        n = r + k * x
-        dropout, chances, _, _ = self._dropout(self.params_["a"], self.params_["b"], x)
-        return n, survive(n, k, alpha + t_x, alpha + age), dropout, chances, alpha + t_x, alpha + age
+        """n, alpha + t_x, alpha + T, D and the chances to leave that were passed."""
+        k, r, alpha, a, b = self._values("k", "r", "alpha", "a", "b")
+        x, t_x, age = (np.atleast_1d(np.asarray(values, float)) for values in (frequency, recency, T))
+        dropout, chances, _, _ = self._dropout(a, b, x)
+        return r + k * x, alpha + t_x, alpha + age, dropout, chances
 
     def conditional_probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """P(alive) = I_z / (I_z + D)."""
-        _, survival, dropout, *_ = self._state(frequency, recency, T)
-        return _divide(survival, survival + dropout, where_nothing_is_left=1.0)
+        n, bought, now, dropout, _ = self._state(frequency, recency, T)
+        survival = survive(n, self.params_["k"], bought, now)
+        total = survival + dropout
+        return np.where(total > 0, survival / np.where(total > 0, total, 1.0), 1.0)
 
     def probability_of_purchase_within(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
     ) -> Floats:
         """P(at least one purchase within t) = (I_z - I_z') / (I_z + D), z' being z at T + t."""
-        n, survival, dropout, _, bought, now = self._state(frequency, recency, T)
-        later = survive(n, self.params_["k"], bought, now + np.asarray(t, float))
-        return np.clip(_divide(survival - later, survival + dropout), 0.0, 1.0)
+        n, bought, now, dropout, _ = self._state(frequency, recency, T)
+        return end_within(n, self.params_["k"], bought, now, now + np.asarray(t, float), dropout)
 
     def overdue_percentile(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """Share of the customer's gaps that would have ended by now: 1 - I_z."""
-        ended: Floats = 1 - self._state(frequency, recency, T)[1]
+        n, bought, now, *_ = self._state(frequency, recency, T)
+        ended: Floats = 1 - survive(n, self.params_["k"], bought, now)
         return ended
 
     def next_purchase_quantile(self, q: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """Time from now to the next purchase, if still a customer, at quantile q; inf if out of reach."""
-        k, r, alpha = self._values("k", "r", "alpha")
-        x, t_x, age = (np.atleast_1d(np.asarray(values, float)) for values in (frequency, recency, T))
-        return find_end(q, r + k * x, k, alpha + t_x, alpha + age)
+        n, bought, now, *_ = self._state(frequency, recency, T)
+        return find_end(q, n, self.params_["k"], bought, now)
 
     def conditional_expected_number_of_purchases_up_to_time(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
@@ -230,7 +231,7 @@ class RhythmFitter(FitterBase):
         horizon, x, t_x, age = np.broadcast_arrays(
             *(np.atleast_1d(np.asarray(values, float)) for values in (t, frequency, recency, T))
         )
-        n, survival, dropout, chances, bought, now = self._state(x, t_x, age)
+        n, bought, now, dropout, chances = self._state(x, t_x, age)
         below = max(int(np.floor(k)), 1)
         further = np.zeros_like(x)
         share_above = (1 / below - 1 / k) * below * (below + 1)
@@ -240,10 +241,7 @@ class RhythmFitter(FitterBase):
                 further += share * further_purchases(
                     neighbour, r + neighbour * x, moved + age, age - t_x, horizon, a, b + chances
                 )
-        alive = _divide(survival, survival + dropout, where_nothing_is_left=1.0)
-        first = np.clip(_divide(survival - survive(n, k, bought, now + horizon), survival + dropout), 0.0, 1.0)
-        expected: Floats = first + alive * np.maximum(further, 0.0)
-        return expected
+        return expect_within(n, k, bought, now, now + horizon, dropout, further)
 
     def simulate(self, T: ArrayLike, horizon: float = 0.0, seed: int = 0) -> pd.DataFrame:
         """Draw customers of these ages from the fitted model: what `simulate_histories` returns."""
@@ -313,8 +311,3 @@ def as_rhythm(model: PurchaseModel) -> PurchaseModel:
     rhythm = RhythmFitter(k=1.0)
     rhythm.params_ = pd.concat([pd.Series({"k": 1.0}), model.fitter.params_[["r", "alpha", "a", "b"]]])
     return PurchaseModel(model.name, rhythm, model.days_per_unit)
-
-
-def _divide(part: Floats, whole: Floats, where_nothing_is_left: float = 0.0) -> Floats:
-    left = whole > 0
-    return np.where(left, part / np.where(left, whole, 1.0), where_nothing_is_left)
