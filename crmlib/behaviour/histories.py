@@ -82,8 +82,8 @@ def group_histories(histories: pd.DataFrame, days_per_group: int | None = None) 
     histories : DataFrame
         Columns frequency, recency, T (days) and, if rhythm models are to be fitted, sum_log_itt.
     days_per_group : int, optional
-        1 loses nothing; 7 puts recency and T in the middle of their week, which moves no parameter by
-        more than about 0.5 %.
+        1 loses nothing; 7 gives customers alike to the week their mean recency and T, which moves no parameter by
+        more than 1 %.
         Absent: 1 up to 100,000 customers, 7 above.
 
     Returns
@@ -95,9 +95,7 @@ def group_histories(histories: pd.DataFrame, days_per_group: int | None = None) 
         days_per_group = 1 if len(histories) <= _ROUNDED_FROM else 7
     repeated = histories["frequency"].to_numpy() > 0
     recency, age = (histories[name].to_numpy("int64") for name in ("recency", "T"))
-    if days_per_group > 1:
-        recency, age = (days // days_per_group * days_per_group + days_per_group // 2 for days in (recency, age))
-    grouped = pd.DataFrame(
+    cases = pd.DataFrame(
         {
             "frequency": histories["frequency"].to_numpy("int64"),
             "recency": np.where(repeated, recency, 0),
@@ -106,7 +104,14 @@ def group_histories(histories: pd.DataFrame, days_per_group: int | None = None) 
             "sum_log_itt": histories["sum_log_itt"].fillna(0.0).to_numpy() if "sum_log_itt" in histories else 0.0,
         }
     )
-    return grouped.groupby(["frequency", "recency", "T"], as_index=False)[["weights", "sum_log_itt"]].sum()
+    alike = [
+        cases["frequency"],
+        *((cases[name] // days_per_group).rename(f"{name}_group") for name in ("recency", "T")),
+    ]
+    grouped = cases.groupby(alike).agg(
+        recency=("recency", "mean"), T=("T", "mean"), weights=("weights", "sum"), sum_log_itt=("sum_log_itt", "sum")
+    )
+    return grouped.reset_index()[["frequency", "recency", "T", "weights", "sum_log_itt"]]
 
 
 def simulate_histories(

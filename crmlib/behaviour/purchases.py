@@ -29,6 +29,7 @@ WHERE t.bought_on <= $as_of_date AND coalesce(lower(t.status), '') NOT IN ('canc
 """,
 )
 
+# Only customers with a day of returns alone need their days in order.
 PURCHASE_DAYS = Step(
     "purchase_days",
     """
@@ -40,18 +41,31 @@ WITH days AS (
     FROM buyer_tickets
     GROUP BY customer_id, bought_on
 ),
-settled AS (
-    SELECT customer_id, amount, tickets, returns,
-           max(CASE WHEN tickets > 0 THEN bought_on END) OVER (
-               PARTITION BY customer_id ORDER BY bought_on ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+returners AS (
+    SELECT DISTINCT customer_id FROM days WHERE tickets = 0
+),
+placed AS (
+    SELECT d.customer_id, d.amount, d.tickets, d.returns,
+           max(CASE WHEN d.tickets > 0 THEN d.bought_on END) OVER (
+               PARTITION BY d.customer_id ORDER BY d.bought_on ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
            ) AS bought_on
-    FROM days
+    FROM days AS d
+    JOIN returners AS r ON r.customer_id = d.customer_id
+),
+settled AS (
+    SELECT customer_id, bought_on, sum(amount) AS amount, sum(tickets) AS tickets, sum(returns) AS returns
+    FROM placed
+    WHERE bought_on IS NOT NULL
+    GROUP BY customer_id, bought_on
+    UNION ALL
+    SELECT d.customer_id, d.bought_on, d.amount, d.tickets, d.returns
+    FROM days AS d
+    LEFT JOIN returners AS r ON r.customer_id = d.customer_id
+    WHERE r.customer_id IS NULL
 )
-SELECT customer_id, bought_on, sum(amount) AS amount, sum(tickets) AS tickets
+SELECT customer_id, bought_on, amount, tickets
 FROM settled
-WHERE bought_on IS NOT NULL
-GROUP BY customer_id, bought_on
-HAVING sum(returns) = 0 OR sum(amount) > 0
+WHERE returns = 0 OR amount > 0
 """,
 )
 

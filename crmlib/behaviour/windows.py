@@ -23,6 +23,7 @@ from crmlib.behaviour.integrals import Floats
 _MIN_CASES = 100  # who came back, under which nothing is learnt
 _TINY = 1e-12
 _LOG_BOUND = 2.0
+_START = np.array([[0.0, 0.0], [-0.3, 0.0], [0.0, -0.3]])
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,13 @@ def train_window(model: PurchaseModel, frame: pd.DataFrame, horizon_days: int) -
         a, b = np.exp(at)
         return -float(np.log(np.maximum(betainc(a, b, until) - betainc(a, b, before), _TINY)).mean())
 
-    found = minimize(mean_nll, np.zeros(2), method="L-BFGS-B", bounds=[(-_LOG_BOUND, _LOG_BOUND)] * 2)
+    # by a simplex: differences of chances so near each other are too rough for a numeric gradient
+    found = minimize(
+        mean_nll,
+        np.zeros(2),
+        method="Nelder-Mead",
+        bounds=[(-_LOG_BOUND, _LOG_BOUND)] * 2,
+        options={"initial_simplex": _START, "xatol": 1e-3, "fatol": 1e-7},
+    )
     a, b = np.exp(found.x)
     return WindowCalibration(float(a), float(b))

@@ -10,7 +10,7 @@ from crmlib.behaviour.histories import PurchaseModel, simulate_histories
 from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.rhythm import RhythmFitter
 from crmlib.behaviour.scoring import place_next_purchases
-from crmlib.behaviour.windows import AS_TOLD, WindowCalibration, train_window
+from crmlib.behaviour.windows import AS_TOLD, WindowCalibration, bracket_next_purchases, train_window
 
 TRUE = {"k": 1.0, "r": 1.5, "alpha": 12.0, "a": 0.4, "b": 4.0}
 
@@ -38,6 +38,20 @@ def test_a_window_too_narrow_is_widened_by_what_an_earlier_date_taught() -> None
     told = inside(place_next_purchases(narrow, later, 91, seed=3))
     assert told < 0.75
     assert inside(place_next_purchases(narrow, later, 91, seed=3, window=learnt)) == pytest.approx(0.8, abs=0.03)
+
+
+def test_what_is_learnt_is_the_likeliest() -> None:
+    narrow, earlier = model_of(k=3.0, alpha=TRUE["alpha"] / 3), draw(1)
+    learnt = train_window(narrow, earlier, 91)
+    before, until = bracket_next_purchases(narrow, earlier, 91)
+
+    def log_likelihood(a: float, b: float) -> float:
+        window = WindowCalibration(a, b)
+        return float(np.log(np.maximum(window.bend(until) - window.bend(before), 1e-12)).sum())
+
+    best = log_likelihood(learnt.a, learnt.b)
+    for a, b in ((1.03, 1), (0.97, 1), (1, 1.03), (1, 0.97)):
+        assert log_likelihood(learnt.a * a, learnt.b * b) < best
 
 
 def test_a_window_that_holds_is_left_as_it_is() -> None:
