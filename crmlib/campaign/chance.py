@@ -46,7 +46,13 @@ def derive_key(key: np.uint64, part: np.uint64) -> np.uint64:
 @inlined
 def draw_uniform(key: np.uint64, stream: int, counter: np.uint64) -> float:
     """A number between 0 and 1, both excluded."""
-    bits = mix(derive_key(key, np.uint64(stream)) + (counter + np.uint64(1)) * _GOLDEN)
+    return draw_within(derive_key(key, np.uint64(stream)), counter)
+
+
+@inlined
+def draw_within(key: np.uint64, counter: np.uint64) -> float:
+    """A number between 0 and 1, both excluded, of a stream that has its own key."""
+    bits = mix(key + (counter + np.uint64(1)) * _GOLDEN)
     return (float(bits >> np.uint64(11)) + 0.5) * _TO_UNIT
 
 
@@ -67,22 +73,22 @@ def draw_gap(key: np.uint64, gap: int, k: float) -> float:
     own = derive_key(key, np.uint64(GAP))
     own = derive_key(own, np.uint64(gap))
     if k == 1.0:
-        return draw_exponential(own, GAP, np.uint64(0))
+        return -math.log(draw_within(own, np.uint64(0)))
     shape = k if k > 1 else k + 1
     d = shape - 1 / 3
     c = 1 / math.sqrt(9 * d)
     turn = np.uint64(0)
     while True:
-        radius = math.sqrt(-2 * math.log(draw_uniform(own, GAP, np.uint64(1) + np.uint64(3) * turn)))
-        normal = radius * math.cos(2 * math.pi * draw_uniform(own, GAP, np.uint64(2) + np.uint64(3) * turn))
-        uniform = draw_uniform(own, GAP, np.uint64(3) + np.uint64(3) * turn)
+        radius = math.sqrt(-2 * math.log(draw_within(own, np.uint64(1) + np.uint64(3) * turn)))
+        normal = radius * math.cos(2 * math.pi * draw_within(own, np.uint64(2) + np.uint64(3) * turn))
+        uniform = draw_within(own, np.uint64(3) + np.uint64(3) * turn)
         turn += np.uint64(1)
         v = 1 + c * normal
         if v > 0 and math.log(uniform) < 0.5 * normal * normal + d * (1 - v**3 + 3 * math.log(v)):
             gamma = d * v**3
             break
     if k < 1:
-        gamma *= draw_uniform(own, GAP, np.uint64(0)) ** (1 / k)
+        gamma *= draw_within(own, np.uint64(0)) ** (1 / k)
     return gamma / k
 
 

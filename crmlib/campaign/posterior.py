@@ -178,12 +178,10 @@ def draw_customers(rhythm: Rhythm, history: pd.DataFrame, factor: Floats, keys: 
     n, z = rhythm.r + rhythm.k * x, since / (rhythm.alpha + past["T"].to_numpy(float))
     own = keys[known]
     alive = draw_uniforms(own, ALIVE) < np.clip(rhythm.p_alive(past) * factor[known], 0.0, 1.0)
-    w = betaincinv(n, rhythm.k, draw_uniforms(own, WAIT) * betainc(n, rhythm.k, z))
-    w = np.clip(w, 1e-12, z)
-    gap = since / w - since
-    uniform = draw_uniforms(own, RATE)
-    with_gap = gammaincinv(n + rhythm.k, uniform) / (since + gap)
-    fitted = np.where(alive, with_gap, gammaincinv(n, uniform) / since)
+    gap = np.zeros(len(past))
+    w = betaincinv(n[alive], rhythm.k, draw_uniforms(own[alive], WAIT) * betainc(n[alive], rhythm.k, z[alive]))
+    gap[alive] = since[alive] / np.clip(w, 1e-12, z[alive]) - since[alive]
+    fitted = gammaincinv(n + np.where(alive, rhythm.k, 0.0), draw_uniforms(own, RATE)) / (since + gap)
     leaving = betaincinv(rhythm.a, rhythm.b + x + 1, draw_uniforms(own, DROPOUT_CHANCE))
     rate = fitted / rhythm.k
     running = past["T"].to_numpy(float) - past["recency"].to_numpy(float)

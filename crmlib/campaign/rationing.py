@@ -47,7 +47,7 @@ def ration(plan: ContactPlan, first_day: date, demand: Floats) -> Rations:
     rations = Rations(np.ones(demand.shape), np.ones(demand.shape))
     left = _Purse(plan)
     for day in range(len(demand)):
-        today = first_day + timedelta(days=day)
+        left.begin_day(first_day + timedelta(days=day))
         room = {
             channel: float("inf") if terms.capacity is None else float(terms.capacity)
             for channel, terms in plan.channels.items()
@@ -59,14 +59,14 @@ def ration(plan: ContactPlan, first_day: date, demand: Floats) -> Rations:
                 k = CHANNELS.index(channel)
                 wanted = float(demand[day, place, k])
                 passing = min(wanted, room[channel], own_room)
-                affordable = left.affordable(today, channel, costs[place, k])
+                affordable = left.affordable(channel, float(costs[place, k]))
                 paid = min(passing, affordable)
                 # what nobody wanted so far may be wanted once the higher ones are stopped
                 rations.capacity[day, place, k] = (
                     passing / wanted if wanted else float(min(room[channel], own_room) >= 1)
                 )
                 rations.budget[day, place, k] = paid / passing if passing else float(affordable >= 1)
-                left.spend(today, channel, paid * costs[place, k])
+                left.spend(channel, paid * float(costs[place, k]))
                 room[channel] -= paid
                 own_room -= paid
     return rations
@@ -79,29 +79,31 @@ def estimate_demand(contacts: Floats, rations: Rations, before: Floats) -> Float
 
 
 class _Purse:
-    """What is left of a plan's budget."""
+    """What is left of a plan's budget: in all, by channel, and of the month of a day."""
 
     def __init__(self, plan: ContactPlan) -> None:
         self._budget = plan.budget
-        self._by_channel: dict[str, float] = {str(name): amount for name, amount in plan.budget.by_channel.items()}
-        self._spent: dict[str, float] = {}
+        self._month = ""
+        self._left = {f"by {name}": amount for name, amount in plan.budget.by_channel.items()}
+        if plan.budget.total is not None:
+            self._left["total"] = plan.budget.total
 
-    def affordable(self, day: date, channel: str, cost: float) -> float:
+    def begin_day(self, day: date) -> None:
+        """A month has its budget from its first day on."""
+        month = f"{day:%Y-%m}"
+        if month != self._month and self._budget.per_month is not None:
+            self._left["month"] = self._budget.per_month
+        self._month = month
+
+    def affordable(self, channel: str, cost: float) -> float:
         """Contacts of a cost that can still be paid for."""
-        left = min(
-            (limit - self._spent.get(key, 0.0) for key, limit in self._limits(day, channel) if limit is not None),
-            default=float("inf"),
-        )
-        return max(left, 0.0) / cost if cost > 0 else float("inf")
+        if cost <= 0:
+            return float("inf")
+        left = min(self._left.get(key, float("inf")) for key in ("total", "month", f"by {channel}"))
+        return max(left, 0.0) / cost
 
-    def spend(self, day: date, channel: str, amount: float) -> None:
+    def spend(self, channel: str, amount: float) -> None:
         """Book what contacts cost."""
-        for key, _ in self._limits(day, channel):
-            self._spent[key] = self._spent.get(key, 0.0) + amount
-
-    def _limits(self, day: date, channel: str) -> list[tuple[str, float | None]]:
-        return [
-            ("total", self._budget.total),
-            (f"{day:%Y-%m}", self._budget.per_month),
-            (f"by {channel}", self._by_channel.get(channel)),
-        ]
+        for key in ("total", "month", f"by {channel}"):
+            if key in self._left:
+                self._left[key] -= amount

@@ -51,12 +51,13 @@ def compare(world: World, scenario: Scenario, replicates: int) -> None:
 
 
 def send_without_lift(world: World, scenario: Scenario) -> None:
-    """Print what the plan by prices sends if nothing has any effect."""
+    """Print what the plan by prices sends if nothing has any effect; service messages bring nothing and are due."""
     nothing = scale_responses(scenario, 0.0)
     layout = lay_out(world.engine, nothing, world.everybody, world.horizon, world.simulate([nothing], 2).plans[0])
     priced = price_scenario(nothing, "priced", summarise_prices(layout, price_plan(layout, world.seed)))
-    measured = measure_plans(world.simulate([priced], 2))["priced"]
-    print(f"with every lift 0: {measured['contacts'].mean():,.0f} contacts, cost {measured['cost'].mean():,.2f}")
+    contacts = world.simulate([priced], 2).plans[0].mean_contacts().sum(axis=(0, 2))
+    service = np.array([one.purpose == "service" for one in priced.plan.communications])
+    print(f"with every lift 0: {contacts[~service].sum():,.0f} contacts, and {contacts[service].sum():,.0f} of service")
 
 
 def main() -> None:

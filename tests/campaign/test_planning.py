@@ -165,8 +165,8 @@ def test_the_best_of_the_front_is_proposed_and_its_yaml_is_a_plan(priced, tmp_pa
     table = tabulate_front(front, world.simulate([scenario], 3))
     assert table["cost"].is_monotonic_increasing
     assert table["on_front"].sum() == len(front.scenarios)
-    best = table[table["on_front"]].set_index("plan")["net_gain"].idxmax()
-    assert front.best.plan.id == best
+    gains = table[table["on_front"]].set_index("plan")["net_gain"]
+    assert gains[front.best.plan.id] == pytest.approx(gains.max())  # of plans that are alike, either
     proposed = propose(front, scenario)
     data = plan_data(
         CHEAP, DEAR, WASTE, budget={"total": 150.0}, caps=[{"scope": "global", "max": 2, "days": 7}],
