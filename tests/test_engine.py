@@ -29,6 +29,7 @@ WITHOUT_TWIN = {
     "strip_accents": "Spark has no function that strips accents",
     "list_slice": "sqlglot 30 knows no twin; Spark's slice takes a length in place of an end",
     "epoch_us": "Spark calls it unix_micros",
+    "map_entries": "Spark calls it so, too",
     "make_timestamptz": "Spark calls it timestamp_micros",
 }
 

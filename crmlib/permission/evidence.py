@@ -29,7 +29,7 @@ FIRST_MOMENT, LAST_MOMENT = 10**10, 2**42 - 1
 
 _CHANNEL_NO = " ".join(f"WHEN '{name}' THEN {number}" for number, name in enumerate(ASKED_CHANNELS))
 _CHANNEL_NO = f"CASE {{}} {_CHANNEL_NO} ELSE {len(ASKED_CHANNELS)} END"
-_MOMENT = f"greatest(least(epoch_ms({{}}), {LAST_MOMENT}), {FIRST_MOMENT})"
+_MOMENT = f"greatest(least(epoch_us({{}}) // 1000, {LAST_MOMENT}), {FIRST_MOMENT})"
 
 
 def _list(names: tuple[str, ...]) -> str:

@@ -2,7 +2,8 @@
 
 Headings are put into Spanish, Portuguese, Italian and Polish as a shop's people would write them; what a tool writes in
 capitals in every language stays (Mailchimp). What is right is what the preset, or the demo's params, say. The same is
-then told of synonyms that nobody looked at while the words of the guesses were chosen. Run as
+then told of synonyms: the words of the guesses were not chosen by them, though who wrote them had seen half of the
+other headings. Run as
 ``python -m tests.sources.guessed_mappings``, with ``--demo DIR`` for the files that ``crm demo DIR`` wrote.
 """
 
@@ -231,7 +232,7 @@ def main() -> None:
         for title, verdicts in (
             ("Fixtures of every preset, headings renamed", judge_all(fixtures)),
             ("Files of the demo retailer, headings renamed", judge_all(files)),
-            ("Both, by synonyms that the words were not chosen by", judge_all([*fixtures, *files], synonyms=True)),
+            ("Both, by synonyms", judge_all([*fixtures, *files], synonyms=True)),
         ):
             print(title, *tell(verdicts), sep="\n", flush=True)
             for one in verdicts if given.list else ():
