@@ -47,11 +47,12 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "__init__": ("room",),
     "__main__": ("cli",),
 }
+PANELS = ("panel", "counter", "explorer", "pins", "review", "trails", "what_if")
 SOLE_IMPORTERS = {
     "splink": ("identity/linkage.py",),
     "lifetimes": ("behaviour/btyd.py",),
     "papermill": ("execution.py",),
-    "ipywidgets": ("report/widgets.py",),
+    "ipywidgets": tuple(f"report/widgets/{one}.py" for one in PANELS),
 }
 #: Packages that take long to load, and the rooms whose modules need them when they are imported.
 SLOW = (
