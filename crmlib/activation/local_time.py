@@ -14,7 +14,7 @@ ELSEWHERE_IN_SPAIN = {"35": "Atlantic/Canary", "38": "Atlantic/Canary", "51": "A
 
 _BY_POSTCODE = (
     "CASE left({postcode}, 2) "
-    + " ".join(f"WHEN '{province}' THEN '{zone}'" for province, zone in ELSEWHERE_IN_SPAIN.items())
+    + " ".join(f"WHEN '{first_two}' THEN '{zone}'" for first_two, zone in ELSEWHERE_IN_SPAIN.items())
     + " ELSE CASE WHEN length({postcode}) = 5 AND TRY_CAST({postcode} AS INTEGER) BETWEEN 1000 AND 52999 THEN '"
     + MADRID
     + "' END END"

@@ -86,7 +86,7 @@ def evaluate_findings(
     import pandas as pd
 
     if truth is None:
-        return pd.DataFrame({"metric": [], "value": [], "n": []})
+        return pd.DataFrame({"metric": [], "value": [], "n": []}).astype({"metric": "str", "n": "int64"})
     engine.execute("CREATE OR REPLACE TABLE named_rows (defect VARCHAR, source VARCHAR, row_key VARCHAR)")
     for defect, answer in ANSWERS.items():
         for select in _name_rows(defect, answer, judged, stored, quarantine, truth):

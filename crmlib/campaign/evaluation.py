@@ -38,7 +38,7 @@ def evaluate_effects(
         known.
     """
     if truth is None:
-        return pd.DataFrame({"metric": [], "value": [], "n": []})
+        return pd.DataFrame({"metric": [], "value": [], "n": []}).astype({"metric": "str", "n": "int64"})
     known = engine.frame(
         f"""
         SELECT campaign_id, CASE outcome WHEN 'purchased' THEN 'bought' ELSE outcome END AS truly,

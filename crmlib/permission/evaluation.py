@@ -28,7 +28,7 @@ def evaluate_permissions(engine: Engine, truth_identities: str | None, truth_per
         permissions_wrongly_refused (share of what the truth allows). No rows where the truth is not known.
     """
     if truth_identities is None or truth_permissions is None:
-        return pd.DataFrame({"metric": [], "value": [], "n": []})
+        return pd.DataFrame({"metric": [], "value": [], "n": []}).astype({"metric": "str", "n": "int64"})
     engine.run(
         Step(
             "judged_permission_rows",

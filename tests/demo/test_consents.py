@@ -21,7 +21,7 @@ from crmlib.demo.consents import (
 from crmlib.demo.defects import DefectLog
 from crmlib.demo.holdings import SOURCES
 from crmlib.demo.story import Story
-from crmlib.permission.consent import UNCONFIRMED
+from crmlib.permission.evidence import UNCONFIRMED
 from tests.demo.conftest import SEASON
 
 SECONDS_PER_DAY = 86_400

@@ -129,6 +129,7 @@ def test_permissions_are_judged_for_those_whose_identity_is_right(engine):
 
 def test_without_a_truth_nothing_is_judged(engine):
     assert evaluate_permissions(engine, "who", None).empty
+    assert list(evaluate_permissions(engine, "who", None)["metric"].str.upper()) == []
     assert evaluate_permissions(engine, None, "truth").empty
 
 
