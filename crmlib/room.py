@@ -54,6 +54,7 @@ class Room:
         self.params_file = Path(manifest["params_file"])
         self._writer: str = manifest["writer"]
         self._inputs: dict[str, str] = manifest["inputs"]
+        self._origin = RunFolder(folder.path.parent / manifest.get("draft_of", folder.run_id))
         self.as_of_date = date.fromisoformat(manifest["as_of_date"])
         self.base = RunFolder(folder.path.parent / manifest["base"]) if manifest["base"] else None
         settings = self.params.run.engine
@@ -195,8 +196,11 @@ class Room:
         return self.engine.view(f"base_private_{name}", f"FROM {scan(path)}")
 
     def private(self, name: str) -> str:
-        """A view of a table that a room of this run kept under ``private/``."""
-        return self.engine.view(f"private_{name}", f"FROM {scan(self.folder.private / f'{name}.parquet')}")
+        """A view of a table that a room of this run kept under ``private/``; a draft sees those of its run."""
+        path = self.folder.private / f"{name}.parquet"
+        if not path.exists():
+            path = self._origin.private / path.name
+        return self.engine.view(f"private_{name}", f"FROM {scan(path)}")
 
     def private_folder(self, name: str) -> Path:
         """A folder under ``private/`` for personal data that is needed for a while, made when it is not there."""

@@ -387,6 +387,19 @@ def test_a_notebook_run_by_hand_writes_to_a_draft(begin, monkeypatch, status):
     assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == files
 
 
+def test_a_draft_sees_what_its_run_keeps_private(begin, monkeypatch):
+    folder = begin()
+    intake = Room(folder, "01_intake")
+    intake.engine.register("secrets", pa.table({"row": [7]}))
+    intake.keep_private("rejected_rows", "secrets")
+    folder.update(lambda manifest: manifest.update(status="complete"))
+    monkeypatch.delenv(WRITER_VARIABLE, raising=False)
+    draft = open_run(str(folder.path), "02_database_audit")
+    assert draft.engine.rows(f"FROM {draft.private('rejected_rows')}") == [{"row": 7}]
+    again = open_run(str(draft.folder.path), "02_database_audit")
+    assert again.engine.rows(f"FROM {again.private('rejected_rows')}") == [{"row": 7}]
+
+
 def test_even_the_pipelines_own_notebook_leaves_a_complete_run_alone(begin, monkeypatch):
     folder = begin()
     monkeypatch.setenv(WRITER_VARIABLE, folder.manifest()["writer"])
