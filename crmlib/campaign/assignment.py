@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from crmlib.campaign.plan import Communication, ContactPlan
 
 #: Longest plan in periods of the holdout group.
@@ -11,21 +13,18 @@ MOST_PERIODS = 64
 UNITS = {"customer": "a.customer_id", "store": "a.home_store_id", "postcode": "a.postcode"}
 
 
-def hash_share(*parts: str) -> str:
-    """SQL of a number from 0 up to 1 that only depends on the parts.
+def falls_below(share: float, *parts: str) -> str:
+    """SQL that says whether a number from 0 up to 1, which only depends on the parts, is below a share.
 
     Parameters
     ----------
+    share : float
     *parts : str
-        SQL of texts.
-
-    Returns
-    -------
-    str
-        The first 52 bits of their MD5, as a share.
+        SQL of texts. The first 52 bits of their MD5 are the number; they are compared as they are written.
     """
+    digits = f"{math.ceil(share * 2**52):013x}"
     text = " || ':' || ".join(parts)
-    return f"(CAST('0x' || substr(md5({text}), 1, 13) AS BIGINT) / 4503599627370496.0)"
+    return f"md5({text}) < '{digits if len(digits) == 13 else 'g'}'"
 
 
 def control_condition(communication: Communication, salt: str, name: str) -> str:
@@ -38,18 +37,15 @@ def control_condition(communication: Communication, salt: str, name: str) -> str
         Names of the bound values: the plan's salt and the communication's id.
     """
     unit = UNITS[communication.control.unit]
-    held = hash_share(f"${salt}", "'control'", f"${name}", f"coalesce({unit}, a.customer_id)")
-    return f"{held} < {communication.control.share!r}"
+    drawn = f"coalesce({unit}, a.customer_id)"
+    return falls_below(communication.control.share, f"${salt}", "'control'", f"${name}", drawn)
 
 
 def holdout_conditions(plan: ContactPlan, salt: str) -> list[str]:
     """SQL that says whether a customer is held out, for each period of the plan."""
     periods = min(-(-plan.plan.horizon_days // plan.holdout.rotate_days), MOST_PERIODS)
     share = plan.holdout.global_share
-    return [
-        f"{hash_share(f'${salt}', repr('holdout'), repr(str(period)), 'a.customer_id')} < {share!r}"
-        for period in range(periods)
-    ]
+    return [falls_below(share, f"${salt}", "'holdout'", f"'{period}'", "a.customer_id") for period in range(periods)]
 
 
 def variant_choice(communication: Communication, salt: str, name: str, customer: str) -> str:
@@ -65,10 +61,10 @@ def variant_choice(communication: Communication, salt: str, name: str, customer:
     """
     if not communication.variants:
         return "NULL"
-    drawn = hash_share(f"${salt}", "'variant'", f"${name}", customer)
     cases, upto = [], 0.0
     for variant in communication.variants[:-1]:
         upto += variant.share
-        cases.append(f"WHEN {drawn} < {upto!r} THEN '{variant.id}'")
+        below = falls_below(upto, f"${salt}", "'variant'", f"${name}", customer)
+        cases.append(f"WHEN {below} THEN '{variant.id}'")
     last = f"'{communication.variants[-1].id}'"
     return f"CASE {' '.join(cases)} ELSE {last} END" if cases else last

@@ -63,19 +63,16 @@ def draw_exponential(key: np.uint64, stream: int, counter: np.uint64) -> float:
 
 
 @compiled
-def draw_gap(key: np.uint64, gap: int, k: float) -> float:
-    """The clock's time between two purchases: gamma with shape `k` and mean 1.
+def draw_gamma(own: np.uint64, shape: float) -> float:
+    """A gamma number of a shape, with scale 1, of a stream that has its own key.
 
     References
     ----------
     Marsaglia, Tsang (2000), A simple method for generating gamma variables, ACM TOMS 26(3).
     """
-    own = derive_key(key, np.uint64(GAP))
-    own = derive_key(own, np.uint64(gap))
-    if k == 1.0:
+    if shape == 1.0:
         return -math.log(draw_within(own, np.uint64(0)))
-    shape = k if k > 1 else k + 1
-    d = shape - 1 / 3
+    d = (shape if shape > 1 else shape + 1) - 1 / 3
     c = 1 / math.sqrt(9 * d)
     turn = np.uint64(0)
     while True:
@@ -87,9 +84,26 @@ def draw_gap(key: np.uint64, gap: int, k: float) -> float:
         if v > 0 and math.log(uniform) < 0.5 * normal * normal + d * (1 - v**3 + 3 * math.log(v)):
             gamma = d * v**3
             break
-    if k < 1:
-        gamma *= draw_within(own, np.uint64(0)) ** (1 / k)
-    return gamma / k
+    if shape < 1:
+        gamma *= draw_within(own, np.uint64(0)) ** (1 / shape)
+    return gamma
+
+
+@compiled
+def draw_gap(key: np.uint64, gap: int, k: float) -> float:
+    """The clock's time between two purchases: gamma with shape `k` and mean 1."""
+    return draw_gamma(derive_key(derive_key(key, np.uint64(GAP)), np.uint64(gap)), k) / k
+
+
+@compiled
+def draw_shares(keys: Keys, stream: int, a: float, b: Floats) -> Floats:
+    """A beta number (a, b) for each key: the share of one gamma number in two."""
+    drawn = np.empty(len(keys))
+    for i in range(len(keys)):
+        own = derive_key(keys[i], np.uint64(stream))
+        one = draw_gamma(derive_key(own, np.uint64(0)), a)
+        drawn[i] = one / (one + draw_gamma(derive_key(own, np.uint64(1)), b[i]))
+    return drawn
 
 
 @compiled

@@ -88,6 +88,11 @@ class PeopleTable:
     horizon_days: int
     stores: list[str]
 
+    @property
+    def contacts(self) -> str:
+        """The table of their past contacts: row, day, channel, category, communication_id."""
+        return f"{self.table}_contacts"
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -114,8 +119,8 @@ def gather_people(engine: Engine, first_day: date, as_of_date: date, margin_shar
     Parameters
     ----------
     engine : Engine
-        Holds ``everybody`` and ``reach`` (of `find_reach`), `purchase_summary`, `customer_value`, `lifecycle`,
-        `web_events`, `identities`.
+        Holds ``everybody`` and ``reach`` (of `find_reach`), ``contact_history`` (of `collect_history`),
+        `purchase_summary`, `customer_value`, `lifecycle`, `web_events`, `identities`.
     first_day, as_of_date : date
     margin_share : float
         Margin in the amount of a purchase.
@@ -141,10 +146,9 @@ def gather_people(engine: Engine, first_day: date, as_of_date: date, margin_shar
         cart_days=CART_DAYS,
         never=NEVER,
     )
-    number = engine.row(f"SELECT count(*) AS n FROM {table}")["n"]
     show_audience(engine)
     stores = engine.frame(f"SELECT DISTINCT store_id FROM {table} WHERE store_id IS NOT NULL ORDER BY store_id")
-    return PeopleTable(table, number, first_day, as_of_date, days, stores["store_id"].tolist())
+    return _number(engine, PeopleTable(table, 0, first_day, as_of_date, days, stores["store_id"].tolist()))
 
 
 def sample_people(engine: Engine, everybody: PeopleTable, most: int, name: str = "plan_sample") -> PeopleTable:
@@ -165,8 +169,19 @@ def sample_people(engine: Engine, everybody: PeopleTable, most: int, name: str =
         FROM {everybody.table}
         WHERE key % $every = 0
     """
-    table = engine.run(Step(name, sql), every=every)
-    return replace(everybody, table=table, number=engine.row(f"SELECT count(*) AS n FROM {table}")["n"])
+    return _number(engine, replace(everybody, table=engine.run(Step(name, sql), every=every)))
+
+
+def _number(engine: Engine, everybody: PeopleTable) -> PeopleTable:
+    """Count the customers, and put their past contacts beside them, by row."""
+    sql = f"""
+        SELECT p.row, date_diff('day', $first_day, h.day) AS day, h.channel, h.category, h.communication_id
+        FROM contact_history AS h
+        JOIN {everybody.table} AS p ON p.customer_id = h.customer_id
+        ORDER BY p.row, h.day, h.communication_id
+    """
+    engine.run(Step(everybody.contacts, sql), first_day=everybody.first_day)
+    return replace(everybody, number=engine.row(f"SELECT count(*) AS n FROM {everybody.table}")["n"])
 
 
 def read_chunks(engine: Engine, everybody: PeopleTable, size: int = CHUNK) -> Iterator[Chunk]:
@@ -188,7 +203,7 @@ def read_chunks(engine: Engine, everybody: PeopleTable, size: int = CHUNK) -> It
         for name in ("value", "cart_rate", "bought", "last_purchase", "address", "store_share"):
             people[name] = frame[name].to_numpy()
         people["store"] = _places(frame["store_id"], everybody.stores)
-        people["stage"] = frame["stage"].map({stage: place for place, stage in enumerate(STAGES)})
+        people["stage"] = _places(frame["stage"], STAGES)
         for purpose, name in ((MARKETING, "marketing"), (PROFILING, "profiling"), (SERVICE, "service")):
             people["permitted"][:, purpose] = frame[name].to_numpy()
         yield Chunk(first, last, frame, people)
@@ -233,7 +248,7 @@ def gather_members(engine: Engine, plan: ContactPlan, everybody: PeopleTable) ->
     Returns
     -------
     str
-        ``members_<plan>``: row, audience, control, held_out, suppressed. Beside it stands ``due_<plan>``.
+        ``members_<plan>_of_<people>``: row, audience, control, held_out, suppressed. Beside it stands ``due_…``.
     """
     values: dict[str, Any] = {"salt": plan.holdout.salt, "as_of_date": everybody.as_of_date}
     audience, control = ["0"], ["0"]
@@ -247,7 +262,7 @@ def gather_members(engine: Engine, plan: ContactPlan, everybody: PeopleTable) ->
         audience.append(f"CASE WHEN {wanted} THEN {1 << place} ELSE 0 END")
         if communication.control.share > 0:
             held = control_condition(communication, "salt", f"name{place}")
-            control.append(f"CASE WHEN {held} THEN {1 << place} ELSE 0 END")
+            control.append(f"CASE WHEN {wanted} THEN CASE WHEN {held} THEN {1 << place} ELSE 0 END ELSE 0 END")
     held_out = ["0"]
     if plan.holdout.global_share > 0:
         held_out += [
@@ -261,9 +276,38 @@ def gather_members(engine: Engine, plan: ContactPlan, everybody: PeopleTable) ->
         FROM {everybody.table} AS p
         JOIN audience_columns AS a ON a.customer_id = p.customer_id
         JOIN reach AS r ON r.customer_id = p.customer_id
+        ORDER BY p.row
     """
-    find_due(engine, plan, everybody.first_day, _name("due", plan))
-    return engine.run(Step(_name("members", plan), sql), **values)
+    find_due(engine, plan, everybody.first_day, "due")
+    due = f"""
+        SELECT p.row, d.communication, date_diff('day', $first_day, d.due_on) AS day
+        FROM due AS d
+        JOIN {everybody.table} AS p ON p.customer_id = d.customer_id
+        ORDER BY p.row
+    """
+    engine.run(Step(_name("due", plan, everybody), due), first_day=everybody.first_day)
+    return engine.run(Step(_name("members", plan, everybody), sql), **values)
+
+
+def restrict_members(engine: Engine, plan: ContactPlan, everybody: PeopleTable, few: PeopleTable) -> None:
+    """Gather of some customers what is gathered of all: as `gather_members` would.
+
+    Parameters
+    ----------
+    engine : Engine
+    plan : ContactPlan
+        Of which `gather_members` has run for `everybody`.
+    everybody, few : PeopleTable
+    """
+    for what in ("members", "due"):
+        sql = f"""
+            SELECT f.row, m.* EXCLUDE (row)
+            FROM {quote(_name(what, plan, everybody))} AS m
+            JOIN {everybody.table} AS p ON p.row = m.row
+            JOIN {few.table} AS f ON f.customer_id = p.customer_id
+            ORDER BY f.row
+        """
+        engine.run(Step(_name(what, plan, few), sql))
 
 
 def read_members(
@@ -288,7 +332,8 @@ def read_members(
     """
     window = {"first": chunk.first, "last": chunk.last}
     rows = engine.frame(
-        f"SELECT * FROM {quote(_name('members', plan))} WHERE row >= $first AND row < $last ORDER BY row", **window
+        f"SELECT * FROM {quote(_name('members', plan, everybody))} WHERE row >= $first AND row < $last ORDER BY row",
+        **window,
     )
     members = np.zeros(len(rows), MEMBER)
     for name in ("audience", "control", "held_out", "suppressed"):
@@ -296,12 +341,10 @@ def read_members(
     members["last_sent"], members["due"] = NEVER, NEVER
     due = engine.frame(
         f"""
-        SELECT p.row - $first AS row, d.communication, date_diff('day', $first_day, d.due_on) AS day
-        FROM {quote(_name("due", plan))} AS d
-        JOIN {everybody.table} AS p ON p.customer_id = d.customer_id
-        WHERE p.row >= $first AND p.row < $last
+        SELECT row - $first AS row, communication, day
+        FROM {quote(_name("due", plan, everybody))}
+        WHERE row >= $first AND row < $last
         """,
-        first_day=everybody.first_day,
         **window,
     )
     members["due"][due["row"], due["communication"]] = due["day"]
@@ -321,16 +364,13 @@ def _read_contacts(engine: Engine, plan: ContactPlan, everybody: PeopleTable, ch
     """Past contacts of a chunk, by row and day; of a communication the plan knows, the plan says the category."""
     frame = engine.frame(
         f"""
-        SELECT p.row - $first AS person, date_diff('day', $first_day, h.day) AS day,
-               h.channel, h.category, h.communication_id
-        FROM contact_history AS h
-        JOIN {everybody.table} AS p ON p.customer_id = h.customer_id
-        WHERE p.row >= $first AND p.row < $last
-        ORDER BY person, h.day, h.communication_id
+        SELECT row - $first AS person, day, channel, category, communication_id
+        FROM {everybody.contacts}
+        WHERE row >= $first AND row < $last
+        ORDER BY person, day, communication_id
         """,
         first=chunk.first,
         last=chunk.last,
-        first_day=everybody.first_day,
     )
     contacts = np.zeros(len(frame), CONTACT)
     contacts["person"], contacts["day"] = frame["person"], frame["day"]
@@ -359,9 +399,8 @@ def _is_service(contacts: Records, plan: ContactPlan) -> NDArray[np.bool_]:
 
 def _places(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
     """Place of each name among those known; -1 for others."""
-    places = {name: place for place, name in enumerate(known)}
-    return np.asarray(names.astype(object).map(places).fillna(-1), np.int64)
+    return np.asarray(pd.Index(list(known), dtype="object").get_indexer(pd.Index(names.astype(object))), np.int64)
 
 
-def _name(what: str, plan: ContactPlan) -> str:
-    return f"{what}_{plan.id}"
+def _name(what: str, plan: ContactPlan, everybody: PeopleTable) -> str:
+    return f"{what}_{plan.id}_of_{everybody.table}"

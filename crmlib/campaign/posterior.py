@@ -32,6 +32,7 @@ from crmlib.campaign.chance import (
     WAIT,
     Keys,
     derive_keys,
+    draw_shares,
     draw_uniforms,
     replicate_key,
 )
@@ -76,7 +77,10 @@ class Rhythm:
 
     def p_alive(self, history: pd.DataFrame) -> Floats:
         """Chance of being a customer still; history has columns frequency, recency, T (days)."""
-        survival = self.survival(history)
+        return self.p_alive_after(history, self.survival(history))
+
+    def p_alive_after(self, history: pd.DataFrame, survival: Floats) -> Floats:
+        """`p_alive`, of the `survival` that is worked out already."""
         alive: Floats = survival / (survival + self.a / (self.b + history["frequency"].to_numpy(float)))
         return alive
 
@@ -145,10 +149,10 @@ def calibrate_alive(rhythm: Rhythm, history: pd.DataFrame, p_buy: Floats, days: 
     ndarray
         Factor on the model's own chance.
     """
-    survival = np.maximum(rhythm.survival(history), 1e-300)
-    if_alive = 1 - rhythm.survival(history, float(days)) / survival
+    survival = rhythm.survival(history)
+    if_alive = 1 - rhythm.survival(history, float(days)) / np.maximum(survival, 1e-300)
     wanted = np.clip(p_buy / np.maximum(if_alive, 1e-9), 0.0, 1.0)
-    factor = wanted / np.maximum(rhythm.p_alive(history), 1e-9)
+    factor = wanted / np.maximum(rhythm.p_alive_after(history, survival), 1e-9)
     return np.where(np.isnan(factor), 1.0, factor)
 
 
@@ -177,12 +181,13 @@ def draw_customers(rhythm: Rhythm, history: pd.DataFrame, factor: Floats, keys: 
     x, since = past["frequency"].to_numpy(float), rhythm.alpha + past["recency"].to_numpy(float)
     n, z = rhythm.r + rhythm.k * x, since / (rhythm.alpha + past["T"].to_numpy(float))
     own = keys[known]
-    alive = draw_uniforms(own, ALIVE) < np.clip(rhythm.p_alive(past) * factor[known], 0.0, 1.0)
+    survival = betainc(n, rhythm.k, z)
+    alive = draw_uniforms(own, ALIVE) < np.clip(rhythm.p_alive_after(past, survival) * factor[known], 0.0, 1.0)
     gap = np.zeros(len(past))
-    w = betaincinv(n[alive], rhythm.k, draw_uniforms(own[alive], WAIT) * betainc(n[alive], rhythm.k, z[alive]))
+    w = betaincinv(n[alive], rhythm.k, draw_uniforms(own[alive], WAIT) * survival[alive])
     gap[alive] = since[alive] / np.clip(w, 1e-12, z[alive]) - since[alive]
     fitted = gammaincinv(n + np.where(alive, rhythm.k, 0.0), draw_uniforms(own, RATE)) / (since + gap)
-    leaving = betaincinv(rhythm.a, rhythm.b + x + 1, draw_uniforms(own, DROPOUT_CHANCE))
+    leaving = draw_shares(own, DROPOUT_CHANCE, rhythm.a, rhythm.b + x + 1)
     rate = fitted / rhythm.k
     running = past["T"].to_numpy(float) - past["recency"].to_numpy(float)
     draws["alive"][known] = alive

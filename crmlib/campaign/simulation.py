@@ -7,9 +7,10 @@ known. Limits that customers share are rationed after a trial run (see `crmlib.c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -21,7 +22,16 @@ from crmlib.campaign.calendar import last_day
 from crmlib.campaign.chance import derive_keys, replicate_key
 from crmlib.campaign.encoding import EncodedPlan, Rations, communication_keys, encode_plan, encode_silence
 from crmlib.campaign.kernel import simulate_chunk
-from crmlib.campaign.people import Chunk, PeopleTable, gather_members, read_chunks, read_members, read_stage_days
+from crmlib.campaign.people import (
+    Chunk,
+    PeopleTable,
+    gather_members,
+    read_chunks,
+    read_members,
+    read_stage_days,
+    restrict_members,
+    sample_people,
+)
 from crmlib.campaign.plan import ContactPlan
 from crmlib.campaign.posterior import Rhythm, calibrate_alive, draw_customers, draw_parameters, find_stage_days
 from crmlib.campaign.rationing import estimate_demand, has_shared_limits, ration
@@ -35,7 +45,8 @@ Records = NDArray[np.void]
 
 #: Horizon by which dormant and lost are told where room 06 says none.
 USUAL_HORIZON_DAYS = 91
-#: Replicates of the trial runs that tell the demand.
+#: Customers, about, and replicates of the trial runs that tell the demand.
+TRIAL_PEOPLE = 100_000
 TRIAL_REPLICATES = 2
 #: How often the demand is looked at again under the rations that followed from it.
 TRIAL_ROUNDS = 2
@@ -268,26 +279,36 @@ def simulate_plans(
     Simulation
         Equal for equal inputs and seed, however many threads and customers at a time.
     """
-    for scenario in scenarios:
-        gather_members(engine, scenario.plan, everybody)
     drawn = [draw_parameters(rhythm, seed, replicate) for replicate in range(replicates)]
     world = World(engine, everybody, horizon, rhythm, stages, seed, threads)
     _tabulate_stage_days(world)
-    limited = [one for one in scenarios if has_shared_limits(one.plan)]
-    rations = _find_rations(world, limited, drawn[:TRIAL_REPLICATES]) if limited else {}
-    outcomes = _follow(world, scenarios, drawn, rations, progress)
+    for scenario in scenarios:
+        gather_members(engine, scenario.plan, everybody)
+    rations = _find_rations(world, [one for one in scenarios if has_shared_limits(one.plan)], drawn[:TRIAL_REPLICATES])
+    plans = [None, *scenarios]
+    outcomes = _follow(world, plans, drawn, rations, _invite_all(world, plans), progress)
     return Simulation(horizon, everybody.number, everybody.stores, outcomes)
 
 
 @dataclass(frozen=True)
 class _Party:
-    """A chunk of customers as the plans meet them, in their order."""
+    """A chunk of customers up to number `last`, and their members and contacts as each plan meets them, by its name."""
 
+    last: int
     people: Records
     keys: NDArray[np.uint64]
     history: pd.DataFrame
     factor: Floats
-    members: list[tuple[Records, Records]]
+    members: dict[str, tuple[Records, Records]]
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """What happened to a chunk of customers under one plan in one replicate."""
+
+    counts: Records
+    totals: Records
+    visits: Floats
 
 
 def _tabulate_stage_days(world: World) -> None:
@@ -305,93 +326,158 @@ def _tabulate_stage_days(world: World) -> None:
 def _find_rations(world: World, scenarios: Sequence[Scenario], drawn: Sequence[Rhythm]) -> dict[str, Rations]:
     """Let plans run without the limits that customers share, to see the demand; and once more under what follows.
 
-    Plans whose demand stays within their limits need no rations.
+    Plans whose demand stays within their limits need no rations. Where customers are many, some of them stand for all.
     """
-    free = {outcome.name: outcome.mean_contacts() for outcome in _follow(world, scenarios, drawn, {}, None)[1:]}
-    first_day = world.horizon.first_day
+    if not scenarios:
+        return {}
+    few = world.everybody
+    if few.number > TRIAL_PEOPLE:
+        few = sample_people(world.engine, few, TRIAL_PEOPLE, "plan_trial")
+        for scenario in scenarios:
+            restrict_members(world.engine, scenario.plan, world.everybody, few)
+    trial = replace(world, everybody=few)
+    parties = list(_invite_all(trial, scenarios))
+    scale, first_day = world.everybody.number / max(few.number, 1), world.horizon.first_day
+
+    def try_out(plans: Sequence[Scenario], rations: Mapping[str, Rations]) -> dict[str, Floats]:
+        outcomes = _follow(trial, plans, drawn, rations, parties)
+        return {outcome.name: outcome.mean_contacts() * scale for outcome in outcomes}
+
+    free = try_out(scenarios, {})
     rations = {one.plan.id: ration(one.plan, first_day, free[one.plan.id]) for one in scenarios}
     bound = [one for one in scenarios if rations[one.plan.id].bind]
     rations = {one.plan.id: rations[one.plan.id] for one in bound}
     for _ in range(TRIAL_ROUNDS if bound else 0):
-        for outcome in _follow(world, bound, drawn, rations, None)[1:]:
-            assert outcome.plan is not None
-            demand = estimate_demand(outcome.mean_contacts(), rations[outcome.name], free[outcome.name])
-            free[outcome.name] = demand
-            rations[outcome.name] = ration(outcome.plan, first_day, demand)
+        contacts = try_out(bound, rations)
+        for one in bound:
+            name = one.plan.id
+            free[name] = estimate_demand(contacts[name], rations[name], free[name])
+            rations[name] = ration(one.plan, first_day, free[name])
     return rations
 
 
 def _follow(
     world: World,
-    scenarios: Sequence[Scenario],
+    scenarios: Sequence[Scenario | None],
     drawn: Sequence[Rhythm],
     rations: Mapping[str, Rations],
-    progress: Callable[[str], None] | None,
+    parties: Iterable[_Party],
+    progress: Callable[[str], None] | None = None,
 ) -> list[Outcome]:
-    """Follow all customers, chunk by chunk, in all replicates, under silence and each plan."""
+    """Follow all customers, chunk by chunk, in all replicates, under each plan; without a scenario, under silence.
+
+    While some chunks are followed the next one is read; what happened is added up in the order of the chunks.
+    """
     number, days, stores = len(drawn), len(world.horizon.season), len(world.everybody.stores)
     outcomes = [
-        Outcome(name, plan, np.zeros((number, days), DAY_COUNT), np.zeros(number, TOTAL), np.zeros((number, stores)))
-        for name, plan in [(NO_CONTACT, None), *((scenario.plan.id, scenario.plan) for scenario in scenarios)]
+        Outcome(
+            _name(one),
+            one.plan if one else None,
+            np.zeros((number, days), DAY_COUNT),
+            np.zeros(number, TOTAL),
+            np.zeros((number, stores)),
+        )
+        for one in scenarios
     ]
     encoded = _encode(world, scenarios, drawn, rations)
-    for chunk in read_chunks(world.engine, world.everybody):
-        party = _invite(world, scenarios, chunk)
-        with ThreadPoolExecutor(world.threads) as pool:
+    waiting: deque[tuple[_Party, list[Future[list[_Tally]]]]] = deque()
+
+    def book() -> None:
+        party, tasks = waiting.popleft()
+        for replicate, task in enumerate(tasks):
+            for outcome, tally in zip(outcomes, task.result(), strict=True):
+                _add(outcome.counts[replicate], tally.counts)
+                _add(outcome.totals[replicate : replicate + 1], tally.totals)
+                outcome.visits[replicate] += tally.visits
+        if progress is not None:
+            progress(f"{party.last:,} of {world.everybody.number:,} customers simulated")
+
+    at_once = -(-world.threads // max(number, 1))
+    with ThreadPoolExecutor(world.threads) as pool:
+        for party in parties:
             tasks = [
-                pool.submit(_follow_party, world.seed, replicate, parameters, party, encoded[replicate], outcomes)
+                pool.submit(_follow_party, world, replicate, parameters, party, encoded[replicate])
                 for replicate, parameters in enumerate(drawn)
             ]
-            for task in tasks:
-                task.result()
-        if progress is not None:
-            progress(f"{chunk.last:,} of {world.everybody.number:,} customers simulated")
+            waiting.append((party, tasks))
+            if len(waiting) > at_once:
+                book()
+        while waiting:
+            book()
     return outcomes
 
 
+def _add(sums: Records, more: Records) -> None:
+    for name in sums.dtype.names or ():
+        sums[name] += more[name]
+
+
+def _name(scenario: Scenario | None) -> str:
+    return scenario.plan.id if scenario else NO_CONTACT
+
+
 def _encode(
-    world: World, scenarios: Sequence[Scenario], drawn: Sequence[Rhythm], rations: Mapping[str, Rations]
-) -> list[list[EncodedPlan]]:
-    """Silence, then each plan, for each replicate under its own lifts; what no replicate changes is shared."""
+    world: World, scenarios: Sequence[Scenario | None], drawn: Sequence[Rhythm], rations: Mapping[str, Rations]
+) -> list[dict[str, EncodedPlan]]:
+    """Each plan by its name, for each replicate under its own lifts; what no replicate changes is shared."""
     season, first_day = world.horizon.season, world.horizon.first_day
-    bare = [encode_silence(season, world.rhythm.k)]
-    for scenario in scenarios:
-        lifts = scenario.lifts["lift"].to_numpy(float)
-        bare.append(encode_plan(scenario.plan, first_day, season, lifts, world.rhythm.k, rations.get(scenario.plan.id)))
+    bare = {}
+    for one in scenarios:
+        if one is None:
+            bare[NO_CONTACT] = encode_silence(season, world.rhythm.k)
+            continue
+        lifts = one.lifts["lift"].to_numpy(float)
+        bare[one.plan.id] = encode_plan(one.plan, first_day, season, lifts, world.rhythm.k, rations.get(one.plan.id))
     encoded = []
     for replicate, parameters in enumerate(drawn):
-        known = [draw_lifts(one.lifts, communication_keys(one.plan), world.seed, replicate) for one in scenarios]
-        encoded.append([one.under(lifts, parameters.k) for one, lifts in zip(bare, [np.zeros(0), *known], strict=True)])
+        known = {
+            _name(one): draw_lifts(one.lifts, communication_keys(one.plan), world.seed, replicate)
+            if one
+            else np.zeros(0)
+            for one in scenarios
+        }
+        encoded.append({name: plan.under(known[name], parameters.k) for name, plan in bare.items()})
     return encoded
 
 
-def _invite(world: World, scenarios: Sequence[Scenario], chunk: Chunk) -> _Party:
-    nobody = np.zeros(len(chunk.frame), MEMBER)
-    nobody["last_sent"], nobody["due"] = NEVER, NEVER
-    members = [(nobody, np.zeros(0, CONTACT))]
-    for scenario in scenarios:
-        lifts = scenario.lifts["lift"].to_numpy(float)
-        members.append(read_members(world.engine, scenario.plan, world.everybody, chunk, lifts))
+def _invite_all(world: World, scenarios: Sequence[Scenario | None]) -> Iterator[_Party]:
+    """Read the customers chunk by chunk; `gather_members` has run of each plan."""
+    for chunk in read_chunks(world.engine, world.everybody):
+        yield _invite(world, scenarios, chunk)
+
+
+def _invite(world: World, scenarios: Sequence[Scenario | None], chunk: Chunk) -> _Party:
+    members = {}
+    for one in scenarios:
+        if one is None:
+            nobody = np.zeros(len(chunk.frame), MEMBER)
+            nobody["last_sent"], nobody["due"] = NEVER, NEVER
+            members[NO_CONTACT] = (nobody, np.zeros(0, CONTACT))
+            continue
+        lifts = one.lifts["lift"].to_numpy(float)
+        members[one.plan.id] = read_members(world.engine, one.plan, world.everybody, chunk, lifts)
     history = chunk.frame[["frequency", "recency", "T"]].astype("float64")
     chunk.people["enter_after"] = read_stage_days(world.engine, world.everybody, chunk)
     p_buy = chunk.frame["p_buy"].to_numpy(float)
     factor = calibrate_alive(world.rhythm, history, p_buy, world.everybody.horizon_days)
-    return _Party(chunk.people, chunk.frame["key"].to_numpy(np.uint64), history, factor, members)
+    return _Party(chunk.last, chunk.people, chunk.frame["key"].to_numpy(np.uint64), history, factor, members)
 
 
 def _follow_party(
-    seed: int,
-    replicate: int,
-    parameters: Rhythm,
-    party: _Party,
-    encoded: Sequence[EncodedPlan],
-    outcomes: Sequence[Outcome],
-) -> None:
-    """Follow a chunk of customers in one replicate, under silence and each plan."""
+    world: World, replicate: int, parameters: Rhythm, party: _Party, plans: Mapping[str, EncodedPlan]
+) -> list[_Tally]:
+    """Follow a chunk of customers in one replicate, under each plan."""
     draws = draw_customers(
-        parameters, party.history, party.factor, derive_keys(replicate_key(seed, replicate), party.keys)
+        parameters, party.history, party.factor, derive_keys(replicate_key(world.seed, replicate), party.keys)
     )
-    for plan, (members, contacts), outcome in zip(encoded, party.members, outcomes, strict=True):
+    tallies = []
+    for name, plan in plans.items():
+        members, contacts = party.members[name]
+        tally = _Tally(
+            np.zeros(len(world.horizon.season), DAY_COUNT),
+            np.zeros(1, TOTAL),
+            np.zeros(len(world.everybody.stores)),
+        )
         simulate_chunk(
             plan.days,
             plan.chances,
@@ -402,8 +488,10 @@ def _follow_party(
             members,
             draws,
             contacts,
-            outcome.counts[replicate],
-            outcome.totals[replicate],
-            outcome.visits[replicate],
+            tally.counts,
+            tally.totals[0],
+            tally.visits,
             np.zeros(0, CONTACT),
         )
+        tallies.append(tally)
+    return tallies

@@ -147,10 +147,7 @@ def rank_communications(plan: ContactPlan, frame: pd.DataFrame, people: Records,
     }
     first = ["priority"] if plan.arbitration.mode == "priority" else ["expected_margin", "priority"]
     wanted = [name for name in [*first, *plan.arbitration.tie_break, "hash"] if name in sorters]
-    order = np.broadcast_to(np.arange(margin.shape[1]), margin.shape)
-    for name in reversed(wanted):
-        sorted_by = np.take_along_axis(sorters[name], order, axis=1)
-        order = np.take_along_axis(order, np.argsort(sorted_by, axis=1, kind="stable"), axis=1)
+    order = np.lexsort([sorters[name] for name in reversed(wanted)], axis=1)
     return order.astype(np.int8)
 
 

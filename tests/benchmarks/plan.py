@@ -50,10 +50,10 @@ def bench_kernel() -> None:
     _tabulate_stage_days(world)
     chunk = next(iter(read_chunks(engine, everybody, KERNEL_PEOPLE)))
     party = _invite(world, scenarios, chunk)
-    encoded = _encode(world, scenarios, [world.rhythm], {})[0][1]
+    encoded = _encode(world, scenarios, [world.rhythm], {})[0][plan.id]
     keys = derive_keys(replicate_key(7, 0), party.keys)
     draws = draw_customers(draw_parameters(world.rhythm, 7, 0), party.history, party.factor, keys)
-    members, contacts = party.members[1]
+    members, contacts = party.members[plan.id]
 
     def kernel(number: int) -> tuple[int, float]:
         counts, total, visits = np.zeros(DAYS, DAY_COUNT), np.zeros(1, TOTAL), np.zeros(len(everybody.stores))

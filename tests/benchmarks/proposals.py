@@ -20,7 +20,7 @@ from crmlib.campaign.simulation import Scenario, World, scale_responses
 from tests.benchmarks.plan_world import open_world, run_rooms
 
 #: Parts of what the calendar plan costs.
-COSTS = (1.0, 0.5)
+COSTS = (1.0, 0.5, 0.2)
 
 
 def compare(world: World, scenario: Scenario, replicates: int) -> None:
