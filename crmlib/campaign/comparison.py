@@ -12,9 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from crmlib.behaviour.integrals import Floats
+from crmlib.campaign.outcomes import Outcome, Simulation
 from crmlib.campaign.plan import CATEGORIES
 from crmlib.campaign.shapes import REASONS
-from crmlib.campaign.simulation import Outcome, Simulation
 
 LOW, HIGH = 0.1, 0.9
 ALL = "all"

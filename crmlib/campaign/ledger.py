@@ -12,7 +12,7 @@ from crmlib.behaviour import promises
 from crmlib.behaviour.promises import COLUMNS
 from crmlib.behaviour.purchases import BUYER_TICKETS, PURCHASE_DAYS
 from crmlib.campaign.comparison import HIGH, LOW
-from crmlib.campaign.simulation import NO_CONTACT, Simulation
+from crmlib.campaign.outcomes import NO_CONTACT, Simulation
 from crmlib.engine import Engine, Step
 
 ROOM = "09"

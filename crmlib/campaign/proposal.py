@@ -11,10 +11,12 @@ import pandas as pd
 import yaml
 
 from crmlib.campaign.comparison import HIGH, LOW, measure_plans
+from crmlib.campaign.outcomes import Simulation
 from crmlib.campaign.plan import Arbitration, LimitPrices
 from crmlib.campaign.planning import Layout, find_spending, limit_spending, price_plan, summarise_prices
 from crmlib.campaign.reading import ReadPlan
-from crmlib.campaign.simulation import Scenario, Simulation, World
+from crmlib.campaign.scenario import Scenario
+from crmlib.campaign.simulation import World
 from crmlib.documents import read_document
 
 #: Shares of what is worth spending, for the front of cost against margin.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from crmlib.campaign.comparison import measure_plans
-from crmlib.campaign.simulation import Scenario, World
+from crmlib.campaign.scenario import Scenario
+from crmlib.campaign.simulation import World
 
 #: Communications that are tried at most: those that are sent most.
 MOST_TRIED = 5

@@ -10,18 +10,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from crmlib.behaviour.integrals import Floats
-from crmlib.campaign.calendar import last_day
 from crmlib.campaign.chance import derive_keys, replicate_key
 from crmlib.campaign.encoding import EncodedPlan, Rations, communication_keys, encode_plan, encode_silence
 from crmlib.campaign.kernel import simulate_chunk
+from crmlib.campaign.outcomes import NO_CONTACT, Outcome, Simulation
 from crmlib.campaign.people import (
     Chunk,
     PeopleTable,
@@ -32,13 +31,12 @@ from crmlib.campaign.people import (
     restrict_members,
     sample_people,
 )
-from crmlib.campaign.plan import ContactPlan
 from crmlib.campaign.posterior import Rhythm, calibrate_alive, draw_customers, draw_parameters, find_stage_days
 from crmlib.campaign.rationing import estimate_demand, has_shared_limits, ration
-from crmlib.campaign.responses import MEASURED_DAYS, draw_lifts, find_lifts
+from crmlib.campaign.responses import draw_lifts
+from crmlib.campaign.scenario import Horizon, Scenario
 from crmlib.campaign.shapes import CONTACT, DAY_COUNT, MEMBER, NEVER, TOTAL
 from crmlib.engine import Engine
-from crmlib.errors import InputError
 from crmlib.params import StageSettings
 
 Records = NDArray[np.void]
@@ -50,119 +48,6 @@ TRIAL_PEOPLE = 100_000
 TRIAL_REPLICATES = 2
 #: How often the demand is looked at again under the rations that followed from it.
 TRIAL_ROUNDS = 2
-#: Name of the plan that contacts nobody.
-NO_CONTACT = "no_contact"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A plan to be simulated.
-
-    Parameters
-    ----------
-    plan : ContactPlan
-    lifts : DataFrame
-        Of `find_lifts`.
-    """
-
-    plan: ContactPlan
-    lifts: pd.DataFrame
-
-
-def scale_responses(scenario: Scenario, factor: float) -> Scenario:
-    """The same plan with every lift and every return so many times as large."""
-    lifts = scenario.lifts.assign(
-        lift=scenario.lifts["lift"] * factor, standard_error=scenario.lifts["standard_error"] * abs(factor)
-    )
-    scaled = [
-        one.model_copy(
-            update={"response": one.response.model_copy(update={"reactivate": one.response.reactivate * factor})}
-        )
-        for one in scenario.plan.communications
-    ]
-    return Scenario(scenario.plan.model_copy(update={"communications": scaled}), lifts)
-
-
-def scale_all(scenarios: Sequence[Scenario], factor: float) -> list[Scenario]:
-    """`scale_responses` for each of several plans."""
-    return [scale_responses(scenario, factor) for scenario in scenarios]
-
-
-@dataclass(frozen=True)
-class Horizon:
-    """The days that are simulated.
-
-    Parameters
-    ----------
-    first_day, last_day : date
-    season : ndarray
-        How busy each day is, 1 on average.
-    """
-
-    first_day: date
-    last_day: date
-    season: Floats
-
-    @property
-    def days(self) -> list[date]:
-        """Each of them."""
-        return [self.first_day + timedelta(days=number) for number in range(len(self.season))]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What happened under one plan.
-
-    Parameters
-    ----------
-    name : str
-        The plan's id, or `NO_CONTACT`.
-    plan : ContactPlan or None
-    counts : DAY_COUNT, replicates × days
-    totals : TOTAL, replicates
-    visits : ndarray, replicates × stores
-        Purchases in the store where a customer commonly buys.
-    """
-
-    name: str
-    plan: ContactPlan | None
-    counts: Records
-    totals: Records
-    visits: Floats
-
-    def mean_contacts(self) -> Floats:
-        """Contacts by day, communication and channel, over the replicates."""
-        communications = len(self.plan.communications) if self.plan else 0
-        mean: Floats = self.counts["contacts"][:, :, :communications].mean(axis=0)
-        return mean
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """What happened under each plan, and under none, which comes first.
-
-    Parameters
-    ----------
-    horizon : Horizon
-    customers : int
-    stores : list of str
-    outcomes : list of Outcome
-    """
-
-    horizon: Horizon
-    customers: int
-    stores: list[str]
-    outcomes: list[Outcome] = field(repr=False)
-
-    @property
-    def without(self) -> Outcome:
-        """The outcome without any contact."""
-        return self.outcomes[0]
-
-    @property
-    def plans(self) -> list[Outcome]:
-        """The outcomes of plans."""
-        return self.outcomes[1:]
 
 
 @dataclass(frozen=True)
@@ -207,38 +92,6 @@ class World:
             threads=self.threads,
             progress=progress,
         )
-
-
-def make_scenarios(engine: Engine, plans: Sequence[ContactPlan], measured_days: int = MEASURED_DAYS) -> list[Scenario]:
-    """Put beside each plan the lifts that are known of its communications; see `find_lifts`."""
-    return [Scenario(plan, find_lifts(engine, plan, measured_days)) for plan in plans]
-
-
-def make_horizon(first_day: date, season: Floats) -> Horizon:
-    """The days from the first on, as many as the season has."""
-    return Horizon(first_day, first_day + timedelta(days=len(season) - 1), season)
-
-
-def choose_seed(given: int | None, plan: ContactPlan, of_the_run: int) -> int:
-    """The seed that is given, else the plan's, else the run's."""
-    return given if given is not None else plan.plan.seed if plan.plan.seed is not None else of_the_run
-
-
-def plan_days(plans: Sequence[ContactPlan], as_of_date: date) -> tuple[date, int]:
-    """The first day that can be simulated, and how many follow up to the end of the plans' horizon.
-
-    Raises
-    ------
-    InputError
-        If the horizon is past.
-    """
-    first = as_of_date + timedelta(days=1)
-    days = (last_day(plans[0]) - first).days + 1
-    if days < 1:
-        raise InputError(
-            f"The horizon of plan '{plans[0].id}' ended on {last_day(plans[0])}; give the plan a later start:."
-        )
-    return first, days
 
 
 def simulate_plans(

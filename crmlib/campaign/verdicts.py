@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from crmlib.campaign.comparison import DIFFERENCE
-from crmlib.campaign.simulation import NO_CONTACT
+from crmlib.campaign.outcomes import NO_CONTACT
 
 
 @dataclass(frozen=True)

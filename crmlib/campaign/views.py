@@ -12,9 +12,10 @@ import pandas as pd
 from crmlib.campaign.calendar import calendar_days
 from crmlib.campaign.comparison import HIGH, LOW, METRICS, contacts_by_category
 from crmlib.campaign.encoding import contact_costs
+from crmlib.campaign.outcomes import Outcome, Simulation
 from crmlib.campaign.plan import CATEGORIES, Communication
+from crmlib.campaign.scenario import Scenario
 from crmlib.campaign.shapes import MOST_COUNTED, REASONS
-from crmlib.campaign.simulation import Outcome, Scenario, Simulation
 
 #: Bounds of the numbers of contacts that are shown together.
 FREQUENCIES = (0, 1, 2, 4, 8, 16, 32)

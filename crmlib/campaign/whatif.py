@@ -10,7 +10,8 @@ from crmlib.campaign.calendar import last_day
 from crmlib.campaign.comparison import measure_plans
 from crmlib.campaign.people import sample_people
 from crmlib.campaign.plan import Calendar, Communication, ContactPlan
-from crmlib.campaign.simulation import Scenario, World
+from crmlib.campaign.scenario import Scenario
+from crmlib.campaign.simulation import World
 
 #: Customers that are simulated, and how often.
 SAMPLE, REPLICATES = 1_000, 4

@@ -21,8 +21,9 @@ from crmlib.campaign.kernel import simulate_chunk
 from crmlib.campaign.optimise import Problem, optimise
 from crmlib.campaign.people import gather_members, read_chunks
 from crmlib.campaign.posterior import draw_customers, draw_parameters, read_rhythm
+from crmlib.campaign.scenario import make_horizon, make_scenarios
 from crmlib.campaign.shapes import CONTACT, DAY_COUNT, TOTAL
-from crmlib.campaign.simulation import World, _encode, _invite, _tabulate_stage_days, make_horizon, make_scenarios
+from crmlib.campaign.simulation import World, _encode, _invite, _tabulate_stage_days
 from crmlib.campaign.whatif import list_caps, list_dated, make_asker
 from crmlib.engine import Engine
 from crmlib.params import StageSettings

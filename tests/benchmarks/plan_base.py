@@ -7,11 +7,13 @@ from datetime import date
 from pathlib import Path
 
 from crmlib.campaign import eligibility, history, people
+from crmlib.campaign.outcomes import Simulation
 from crmlib.campaign.people import PeopleTable
 from crmlib.campaign.plan import ContactPlan
 from crmlib.campaign.posterior import read_rhythm
 from crmlib.campaign.reading import read_plan
-from crmlib.campaign.simulation import Simulation, make_horizon, make_scenarios, simulate_plans
+from crmlib.campaign.scenario import make_horizon, make_scenarios
+from crmlib.campaign.simulation import simulate_plans
 from crmlib.engine import Engine
 from crmlib.params import StageSettings
 from crmlib.tables import find_contract

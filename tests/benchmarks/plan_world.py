@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from crmlib import open_run
-from crmlib.campaign import eligibility, history, margins, people, posterior, reading, season, simulation
-from crmlib.campaign.simulation import Scenario, World
+from crmlib.campaign import eligibility, history, margins, people, posterior, reading, scenario, season
+from crmlib.campaign.scenario import Scenario
+from crmlib.campaign.simulation import World
 from crmlib.demo.retailer import write_retailer
 from crmlib.pipeline import run_pipeline
 
@@ -39,13 +40,13 @@ def open_world(folder: Path, seed: int = 7, days: int | None = None) -> tuple[Wo
     plans = [] if days else reading.list_plans(reading.read_campaign_plans(run.params.campaign, run.params_file))
     first_day = (np.datetime64(run.as_of_date) + 1).item()
     if plans:
-        first_day, days = simulation.plan_days(plans, run.as_of_date)
+        first_day, days = scenario.plan_days(plans, run.as_of_date)
     assert days
     eligibility.find_reach(run.engine)
     history.collect_history(run.engine, first_day, run.params.run.timezone)
     share = margins.find_margin_share(run.engine, run.params.campaign.margin_share if plans else None).share
     everybody = people.gather_people(run.engine, first_day, run.as_of_date, share)
-    horizon = simulation.make_horizon(first_day, season.estimate_season(run.engine, run.as_of_date, first_day, days))
+    horizon = scenario.make_horizon(first_day, season.estimate_season(run.engine, run.as_of_date, first_day, days))
     stages = run.params.behaviour.stages
     world = World(run.engine, everybody, horizon, posterior.read_rhythm(run.engine), stages, seed)
-    return world, simulation.make_scenarios(run.engine, plans)
+    return world, scenario.make_scenarios(run.engine, plans)

@@ -16,7 +16,8 @@ import numpy as np
 from crmlib.campaign.comparison import HIGH, LOW, measure_plans
 from crmlib.campaign.planning import lay_out, price_plan, summarise_prices
 from crmlib.campaign.proposal import cap_spending, meet_cost, price_scenario, score_unseen
-from crmlib.campaign.simulation import Scenario, World, scale_responses
+from crmlib.campaign.scenario import Scenario, scale_responses
+from crmlib.campaign.simulation import World
 from tests.benchmarks.plan_world import open_world, run_rooms
 
 #: Parts of what the calendar plan costs.

@@ -6,10 +6,12 @@ from datetime import date, timedelta
 from typing import Any
 
 from crmlib.campaign import eligibility, history, people
+from crmlib.campaign.outcomes import Simulation
 from crmlib.campaign.plan import ContactPlan
 from crmlib.campaign.posterior import read_rhythm
+from crmlib.campaign.scenario import Scenario, make_horizon, make_scenarios, plan_days
 from crmlib.campaign.season import estimate_season
-from crmlib.campaign.simulation import Scenario, Simulation, make_horizon, make_scenarios, plan_days, simulate_plans
+from crmlib.campaign.simulation import simulate_plans
 from crmlib.engine import Engine
 from crmlib.params import StageSettings
 from tests.made_tables import Rows, make_tables

@@ -31,9 +31,10 @@ from crmlib.campaign.proposal import (
     write_proposal,
 )
 from crmlib.campaign.reading import read_plan
+from crmlib.campaign.scenario import Scenario, make_horizon, make_scenarios, plan_days
 from crmlib.campaign.season import estimate_season
 from crmlib.campaign.sensitivity import tell_assumptions, vary_assumptions
-from crmlib.campaign.simulation import Scenario, World, make_horizon, make_scenarios, plan_days
+from crmlib.campaign.simulation import World
 from crmlib.campaign.whatif import change_plan, list_caps, list_dated, make_asker
 from crmlib.params import StageSettings
 from tests.campaign.made_base import AS_OF, gather, make_base, name, permit

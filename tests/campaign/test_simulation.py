@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from crmlib.campaign.comparison import measure_plans, tabulate_comparison, tabulate_forecast, tabulate_visits
-from crmlib.campaign.simulation import NO_CONTACT
+from crmlib.campaign.outcomes import NO_CONTACT
 from crmlib.campaign.views import list_visits, tell_visits
 from tests.campaign.made_base import AS_OF, CHANNELS, make_base, name, permit, simulate
 from tests.campaign.made_plans import make_plan
