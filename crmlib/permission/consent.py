@@ -22,6 +22,7 @@ from crmlib.permission.evidence import (
     NUMBERED_CUSTOMERS,
     NUMBERED_RECORDS,
     OUTCOME_BITS,
+    PURPOSES,
     REACTIONS,
     SAID,
     TOLD_CONSENTS,
@@ -29,6 +30,7 @@ from crmlib.permission.evidence import (
     is_named,
     name_channel,
     name_outcome,
+    number_question,
     read_channel,
     read_event,
     read_moment,
@@ -44,48 +46,23 @@ def _allows(answer: str, interest: str) -> str:
     )
 
 
-# Each customer and channel once, the two questions beside each other; nobody answered the questions without an event.
-DECISIONS = Step(
-    "decisions",
-    f"""
-    WITH questions AS (
-        SELECT question_no, purpose, outcome, weight FROM events
-        UNION ALL
-        SELECT c.customer_no * {2**CHANNEL_BITS} + a.channel_no, a.purpose, NULL, NULL
-        FROM numbered_customers c
-        CROSS JOIN asked a
-        WHERE a.purpose = 'marketing'
-    ),
-    latest AS (
-        SELECT question_no,
-               max(CASE WHEN purpose = 'marketing' AND outcome > 1 THEN weight END) AS marketing,
-               max(CASE WHEN purpose = 'marketing' AND outcome < 2 THEN weight END) AS marketing_waiting,
-               max(CASE WHEN purpose = 'profiling' AND outcome > 1 THEN weight END) AS profiling,
-               max(CASE WHEN purpose = 'profiling' AND outcome < 2 THEN weight END) AS profiling_waiting
-        FROM questions
-        WHERE {read_channel("question_no")} < {len(ASKED_CHANNELS)}
-        GROUP BY question_no
+def _answer(purpose: str) -> str:
+    """The weight that decides of a purpose, as SQL of grouped events."""
+    counts, waits = (
+        f"max(CASE WHEN purpose = '{purpose}' AND outcome {which} THEN weight END)"
+        for which in (f">= {GRANTED}", f"< {GRANTED}")
     )
-    SELECT question_no >> {CHANNEL_BITS} AS customer_no, {read_channel("question_no")} AS channel_no,
-           {choose("marketing", "marketing_waiting")} AS marketing,
-           {choose("profiling", "profiling_waiting")} AS profiling
-    FROM latest
-    """,
-)
+    return choose(counts, waits)
 
-# What every customer is not asked: advertisements, service, others.
-OTHER_DECISIONS = Step(
-    "other_decisions",
+
+# Each customer and channel of which anything was said once, the purposes beside each other.
+ANSWERS = Step(
+    "answers",
     f"""
-    WITH latest AS (
-        SELECT question_no, purpose,
-               max(CASE WHEN outcome > 1 THEN weight END) AS answer,
-               max(CASE WHEN outcome < 2 THEN weight END) AS waiting
-        FROM events
-        WHERE {read_channel("question_no")} >= {len(ASKED_CHANNELS)} OR purpose NOT IN ('marketing', 'profiling')
-        GROUP BY question_no, purpose
-    )
-    SELECT question_no, purpose, {choose("answer", "waiting")} AS answer FROM latest
+    SELECT {number_question("customer_no", "channel_no")} AS question_no,
+           {", ".join(f"{_answer(purpose)} AS {purpose}" for purpose in PURPOSES)}
+    FROM events
+    GROUP BY question_no
     """,
 )
 
@@ -141,7 +118,14 @@ PEOPLE = Step(
     """,
 )
 
-# What decided is named by joining its number back.
+_OTHERS = " UNION ALL ".join(
+    f"SELECT question_no, '{purpose}' AS purpose, {purpose} AS answer FROM answers WHERE {purpose} IS NOT NULL"
+    + (f" AND {read_channel('question_no')} >= {len(ASKED_CHANNELS)}" if purpose in ASKED_PURPOSES else "")
+    for purpose in PURPOSES
+)
+
+# What decided is named by joining its number back. What no customer is asked but was answered stands beside the rest:
+# advertisements, service, others.
 PERMISSIONS = Step(
     "permissions_made",
     f"""
@@ -155,14 +139,15 @@ PERMISSIONS = Step(
                CASE WHEN a.purpose = 'marketing' THEN d.marketing ELSE d.profiling END AS answer,
                coalesce(p.bought_days_ago <= a.marketing_days, false) AS marketing_interest,
                coalesce(p.bought_days_ago <= a.days, false) AS interest
-        FROM decisions d
-        JOIN asked a ON a.channel_no = d.channel_no
-        JOIN people p ON p.customer_no = d.customer_no
+        FROM people p
+        CROSS JOIN asked a
+        LEFT JOIN answers d ON d.question_no = {number_question("p.customer_no", "a.channel_no")}
     ),
     weighed AS (
         SELECT *, {_allows("answer", "interest")} AS allows, {_allows("marketing", "marketing_interest")} AS may_market
         FROM answered
     ),
+    others AS ({_OTHERS}),
     -- profiling needs marketing, too: where that alone is lacking, it is what decided
     decided AS (
         SELECT customer_id, customer_no, channel, purpose, barred, barred_by, barred_from,
@@ -171,9 +156,9 @@ PERMISSIONS = Step(
                CASE WHEN allows AND NOT may_market THEN marketing_interest ELSE interest END AS interest
         FROM weighed
         UNION ALL
-        SELECT p.customer_id, p.customer_no, {name_channel("o.question_no")}, o.purpose,
+        SELECT p.customer_id, p.customer_no, {name_channel(read_channel("o.question_no"))}, o.purpose,
                p.barred, p.barred_by, p.barred_from, {_allows("o.answer", "false")}, o.answer, o.answer, false
-        FROM other_decisions o
+        FROM others o
         JOIN people p ON p.customer_no = o.question_no >> {CHANNEL_BITS}
     )
     SELECT d.customer_id, d.channel, d.purpose, d.barred IS NULL AND d.allows AS allowed,
@@ -223,12 +208,11 @@ def decide_permissions(engine: Engine, settings: PermissionSettings, as_of_date:
     engine.register("asked", _list_questions(settings))
     engine.run(NUMBERED_CUSTOMERS)
     engine.run(NUMBERED_RECORDS, match_threshold=settings.match_threshold)
-    engine.run(TOLD_CONSENTS)
+    engine.view("told_consents", TOLD_CONSENTS)
     engine.run(REACTIONS)
     engine.view("events", EVENTS)
     engine.view("said", SAID)
-    engine.run(DECISIONS)
-    engine.run(OTHER_DECISIONS)
+    engine.run(ANSWERS)
     engine.run(RECENT_BUYERS, interested=bool(settings.legitimate_interest))
     engine.run(BARRED, as_of_date=as_of_date, adult_from=years_before(as_of_date, settings.minimum_age))
     engine.run(PEOPLE, as_of_date=as_of_date)

@@ -13,14 +13,15 @@ from crmlib.sources.derived import UNDATED
 ASKED_CHANNELS = ("email", "sms", "push", "postal", "call")
 ASKED_PURPOSES = ("marketing", "profiling")
 CHANNELS = (*ASKED_CHANNELS, "ads")
+PURPOSES = (*ASKED_PURPOSES, "service", "third_party")
+#: Bits of a question's number for its channel, the customer's number above them.
+CHANNEL_BITS = 3
 #: How evidence says that a double opt-in was begun and not ended.
 UNCONFIRMED = r"(?i)\b(unconfirmed|not confirmed|pending|unverified)\b"
 #: Outcomes by their weight: at one moment the heaviest wins. The first two do not count yet.
 OUTCOMES = ("uncertain_identity", "unconfirmed", "granted", "bounced", "withdrawn", "objected", "complaint")
 #: Place of a grant among them.
 GRANTED = OUTCOMES.index("granted")
-#: Bits of a question's number for its channel, the customer's number above them.
-CHANNEL_BITS = 3
 #: Bits of a weight for the outcome, and below them for the event among the customer's: first records, then sends.
 OUTCOME_BITS, EVENT_BITS = 3, 18
 SENDS_FROM = 2 ** (EVENT_BITS - 1)
@@ -36,14 +37,19 @@ def _list(names: tuple[str, ...]) -> str:
     return "[" + ", ".join(f"'{name}'" for name in names) + "]"
 
 
+def number_question(customer_no: str, channel_no: str) -> str:
+    """One number for a customer and a channel, as SQL: it is grouped and joined by faster than two."""
+    return f"({customer_no} * {2**CHANNEL_BITS} + {channel_no})"
+
+
 def read_channel(question_no: str) -> str:
     """The channel's place in `CHANNELS`, as SQL of a question's number."""
     return f"({question_no} & {2**CHANNEL_BITS - 1})"
 
 
-def name_channel(question_no: str) -> str:
-    """The channel in words, as SQL of a question's number."""
-    return f"{_list(CHANNELS)}[{read_channel(question_no)} + 1]"
+def name_channel(channel_no: str) -> str:
+    """The channel in words, as SQL of its place in `CHANNELS`."""
+    return f"{_list(CHANNELS)}[{channel_no} + 1]"
 
 
 def read_outcome(weight: str) -> str:
@@ -109,10 +115,8 @@ NUMBERED_RECORDS = Step(
 )
 
 # Records are found by one key, which takes half the time of two.
-TOLD_CONSENTS = Step(
-    "told_consents",
-    f"""
-    SELECT r.customer_no * {2**CHANNEL_BITS} + {_CHANNEL_NO.format("c.channel")} AS question_no, c.purpose, r.event_no,
+TOLD_CONSENTS = f"""
+    SELECT r.customer_no, {_CHANNEL_NO.format("c.channel")} AS channel_no, c.purpose, r.event_no,
            {_MOMENT.format("c.happened_at")} AS moment,
            CASE
                WHEN c.decision = 'withdrawn' THEN CASE WHEN c.legal_basis = 'legitimate_interest' THEN 5 ELSE 4 END
@@ -125,8 +129,7 @@ TOLD_CONSENTS = Step(
     JOIN numbered_records r ON r.key = c.record_source || chr(31) || c.source_record_id
     -- what a record allowed goes with it, and what it forbade stays
     WHERE c.decision = 'withdrawn' OR NOT r.deleted
-    """,
-)
+"""
 
 # A bounce is of an address: what arrived at the same one since ends it, and what arrived at another of the customer's
 # does not.
@@ -134,7 +137,7 @@ REACTIONS = Step(
     "reactions",
     f"""
     WITH answered AS (
-        SELECT r.customer_no, r.customer_no * {2**CHANNEL_BITS} + {_CHANNEL_NO.format("s.channel")} AS question_no,
+        SELECT r.customer_no, {_CHANNEL_NO.format("s.channel")} AS channel_no,
                s.source, s.send_id, s.bounced, s.complained, s.unsubscribed,
                coalesce(s.sent_at, s.eligible_at) AS happened_at,
                coalesce(
@@ -153,11 +156,11 @@ REACTIONS = Step(
     aged AS (
         SELECT *,
                row_number() OVER (
-                   PARTITION BY question_no, address ORDER BY happened_at DESC, source, send_id
+                   PARTITION BY customer_no, channel_no, address ORDER BY happened_at DESC, source, send_id
                ) AS age
         FROM answered
     )
-    SELECT customer_no, question_no, 'marketing' AS purpose, source, send_id,
+    SELECT customer_no, channel_no, 'marketing' AS purpose, source, send_id,
            customer_no * {2**EVENT_BITS} + {SENDS_FROM} + least(
                row_number() OVER (PARTITION BY customer_no ORDER BY source, send_id), {SENDS_FROM - 1}
            ) AS event_no,
@@ -174,21 +177,21 @@ EVENTS = f"""
     WITH states AS (
         SELECT *,
                row_number() OVER (
-                   PARTITION BY event_no, question_no, purpose ORDER BY moment DESC, outcome >= 4 DESC, outcome DESC
+                   PARTITION BY event_no, channel_no, purpose ORDER BY moment DESC, outcome >= 4 DESC, outcome DESC
                ) AS age
         FROM told_consents
         WHERE undated
     )
-    SELECT question_no, purpose, outcome, event_no, {weigh("moment", "outcome", "event_no")} AS weight
+    SELECT customer_no, channel_no, purpose, outcome, event_no, {weigh("moment", "outcome", "event_no")} AS weight
     FROM told_consents
     WHERE NOT undated
     UNION ALL
-    SELECT question_no, purpose, outcome, event_no,
+    SELECT customer_no, channel_no, purpose, outcome, event_no,
            {weigh("CASE WHEN outcome < 4 THEN moment // 1000 ELSE moment END", "outcome", "event_no")}
     FROM states
     WHERE age = 1
     UNION ALL
-    SELECT question_no, purpose, outcome, event_no, {weigh("moment", "outcome", "event_no")}
+    SELECT customer_no, channel_no, purpose, outcome, event_no, {weigh("moment", "outcome", "event_no")}
     FROM reactions
 """
 
@@ -199,10 +202,10 @@ SAID = f"""
         UNION ALL
         SELECT event_no, 'send', source, send_id FROM reactions
     )
-    SELECT p.customer_id, {name_channel("e.question_no")} AS channel, e.purpose,
+    SELECT p.customer_id, {name_channel("e.channel_no")} AS channel, e.purpose,
            e.weight, {name_outcome("e.weight")} AS outcome, {read_moment("e.weight")} AS happened_at,
            h.kind, h.source, h.event_id
     FROM events e
     JOIN happened h ON h.event_no = e.event_no AND {is_named("h.event_no")}
-    JOIN numbered_customers p ON p.customer_no = e.question_no >> {CHANNEL_BITS}
+    JOIN numbered_customers p ON p.customer_no = e.customer_no
 """

@@ -120,7 +120,7 @@ def tell(name: str, cells: pd.DataFrame) -> None:
 def undate(data: Path) -> None:
     """Take the day of delivery off the names of tills' and shop's files: what was bought is known the day after."""
     for path in [*data.glob("pos/*"), *data.glob("shop/*")]:
-        path.rename(path.with_name(re.sub(r"_\d{8}(?=\.)", "", path.name)))
+        path.rename(path.with_name(re.sub(r"\d{8}(?=\.)", "known", path.name)))
 
 
 def bench_case(name: str, people: int) -> None:

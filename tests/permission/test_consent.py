@@ -550,8 +550,8 @@ def read_plainly(events, records):
 
 @pytest.mark.parametrize(
     "step",
-    [evidence.NUMBERED_CUSTOMERS, evidence.NUMBERED_RECORDS, evidence.TOLD_CONSENTS, evidence.REACTIONS,
-     Step("events", evidence.EVENTS), Step("said", evidence.SAID), consent.DECISIONS, consent.OTHER_DECISIONS,
+    [evidence.NUMBERED_CUSTOMERS, evidence.NUMBERED_RECORDS, Step("told_consents", evidence.TOLD_CONSENTS),
+     evidence.REACTIONS, Step("events", evidence.EVENTS), Step("said", evidence.SAID), consent.ANSWERS,
      consent.RECENT_BUYERS, consent.BARRED, consent.PEOPLE, consent.PERMISSIONS],
     ids=lambda step: step.name,
 )  # fmt: skip
