@@ -1,4 +1,4 @@
-"""What in the tickets a model would take for behaviour and is not: closed weeks, and tickets of stores not yet open."""
+"""What in the tickets a model would take for behaviour and is not: closed weeks, sources that ended, early tickets."""
 
 from __future__ import annotations
 
@@ -35,6 +35,33 @@ WHERE last_day - first_day + 1 >= {CLOSED_DAYS} AND least(before, after) / 28 * 
 """,
 )
 
+# A source whose tickets end longer before the run's day than they ever paused.
+ENDINGS = Step(
+    "endings",
+    f"""
+WITH days AS (
+    SELECT source, bought_on, date_diff('day', DATE '1970-01-01', bought_on) AS day, count(*) AS tickets
+    FROM buyer_tickets
+    GROUP BY source, bought_on
+),
+paused AS (
+    SELECT source, bought_on, day, tickets, day - lag(day) OVER (PARTITION BY source ORDER BY day) - 1 AS pause,
+           max(day) OVER (PARTITION BY source) AS last_day
+    FROM days
+),
+ended AS (
+    SELECT source, max(bought_on) AS last_on, coalesce(max(pause), 0) AS longest,
+           date_diff('day', max(bought_on), CAST($as_of_date AS DATE)) AS days,
+           sum(CASE WHEN day > last_day - 28 THEN tickets ELSE 0 END) / 28 AS a_day
+    FROM paused
+    GROUP BY source
+)
+SELECT source, last_on, longest, days
+FROM ended
+WHERE days > longest + 1 AND days * a_day >= {EXPECTED}
+""",
+)
+
 EARLY_TICKETS = Step(
     "early_tickets",
     """
@@ -47,13 +74,14 @@ GROUP BY b.store_id
 )
 
 
-def find_oddities(engine: Engine) -> list[str]:
+def find_oddities(engine: Engine, as_of_date: date) -> list[str]:
     """Say what is odd in the tickets that `summarise_purchases` read.
 
     Parameters
     ----------
     engine : Engine
         With purchase_days, buyer_tickets and stores.
+    as_of_date : datetime.date
 
     Returns
     -------
@@ -66,6 +94,12 @@ def find_oddities(engine: Engine) -> list[str]:
         found.append(
             f"No known customer bought from {first} to {last} ({closure['days']} days): closed, or tickets were never "
             "delivered. These days count as silence, so customers look less regular and later than they are."
+        )
+    for source in engine.rows(f"FROM {engine.run(ENDINGS, as_of_date=as_of_date)} ORDER BY source"):
+        found.append(
+            f"The tickets of {source['source']} end on {source['last_on']}, {source['days']} days before the day of "
+            f"this run; so far they paused for at most {source['longest']}. A delivery is missing, and whoever buys "
+            "there looks so many days later than they are: deliver it, or set as_of_date to the last day delivered."
         )
     for store in engine.rows(f"FROM {engine.run(EARLY_TICKETS)} ORDER BY store_id"):
         found.append(

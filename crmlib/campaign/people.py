@@ -197,7 +197,9 @@ def read_chunks(engine: Engine, everybody: PeopleTable, size: int = CHUNK) -> It
     for first in range(0, everybody.number, size):
         last = min(first + size, everybody.number)
         frame = engine.frame(
-            f"SELECT * FROM {everybody.table} WHERE row >= $first AND row < $last ORDER BY row", first=first, last=last
+            f"SELECT * EXCLUDE (customer_id) FROM {everybody.table} WHERE row >= $first AND row < $last ORDER BY row",
+            first=first,
+            last=last,
         )
         people = np.zeros(len(frame), PERSON)
         for name in ("value", "cart_rate", "bought", "last_purchase", "address", "store_share"):

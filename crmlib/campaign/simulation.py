@@ -44,7 +44,7 @@ Records = NDArray[np.void]
 #: Horizon by which dormant and lost are told where room 06 says none.
 USUAL_HORIZON_DAYS = 91
 #: Customers, about, and replicates of the trial runs that tell the demand.
-TRIAL_PEOPLE = 100_000
+TRIAL_PEOPLE = 50_000
 TRIAL_REPLICATES = 2
 #: How often the demand is looked at again under the rations that followed from it.
 TRIAL_ROUNDS = 2
