@@ -21,9 +21,10 @@ from traitlets.config import Config
 
 import crmlib
 from crmlib.errors import CrmError, InputError, NothingToDo, find_error
+from crmlib.files import hash_file, write_atomically
 from crmlib.params import Params
 from crmlib.room import WRITER_VARIABLE
-from crmlib.runs import RunFolder, hash_file, write_atomically
+from crmlib.run_folder import RunFolder
 
 #: What the pipeline itself gives every notebook.
 OPTIONS = ("run_dir",)

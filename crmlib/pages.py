@@ -11,6 +11,7 @@ import nbformat
 from dateutil.relativedelta import relativedelta
 
 from crmlib.engine import Engine, literal
+from crmlib.files import write_atomically
 from crmlib.governance import Governance, find_setting
 from crmlib.report import guard
 from crmlib.report.context import (
@@ -28,7 +29,8 @@ from crmlib.report.context import (
 )
 from crmlib.report.guard import AllowedColumn, GuardedColumn
 from crmlib.report.html import render_data_dictionary, render_governance, render_index, render_page
-from crmlib.runs import Manifest, RunFolder, RunStore, write_atomically
+from crmlib.run_folder import Manifest, RunFolder
+from crmlib.runs import RunStore
 from crmlib.tables import CONTRACTS
 
 #: What must never stand in a page: columns of tables that hold it, by kind.

@@ -23,7 +23,8 @@ from crmlib.execution import Tell, find_notebook, list_notebooks, run_notebook
 from crmlib.governance import Governance
 from crmlib.params import Params, dump_params, hash_params
 from crmlib.preflight import check_inputs, hash_inputs, resolve_params
-from crmlib.runs import RunFolder, RunStore, clear_unfinished
+from crmlib.run_folder import RunFolder, clear_unfinished
+from crmlib.runs import RunStore
 
 #: The packages whose versions a manifest names.
 NAMED_PACKAGES = ("duckdb", "lifetimes", "matplotlib", "numpy", "pandas", "papermill", "scipy", "splink")

@@ -12,10 +12,10 @@ from crmlib.audit.reading import read_checks
 from crmlib.campaign.reading import read_campaign_plans
 from crmlib.errors import InputError
 from crmlib.execution import check_notebook_params
+from crmlib.files import hash_file
 from crmlib.governance import Governance, read_governance
 from crmlib.identity.rulings import find_rulings, read_rulings
 from crmlib.params import Params, load_params, local_today, resolve_as_of, resolve_path
-from crmlib.runs import hash_file
 from crmlib.sources.landing import is_on_server
 from crmlib.sources.readers import find_files
 from crmlib.sources.staging import check_sources

@@ -14,8 +14,10 @@ import pyarrow as pa
 from crmlib.approvals import Breach, approvals_file, find_approvals
 from crmlib.engine import Engine, quote
 from crmlib.errors import ConflictError, ContractError, GateError, InputError, NothingToDo
+from crmlib.files import hash_file, sync_folder
 from crmlib.params import Params, end_of_day
-from crmlib.runs import RunFolder, RunStore, hash_file, sync_folder
+from crmlib.run_folder import RunFolder
+from crmlib.runs import RunStore
 from crmlib.table_files import as_today, check_rows, conform, scan, stands, table_path, visible_rows, write_rows
 from crmlib.tables import CONTRACTS, Contract, find_contract
 

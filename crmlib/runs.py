@@ -7,96 +7,22 @@ successor tables, so that a crash loses nothing and a rerun gives the same answe
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from crmlib.errors import ConflictError, InputError
+from crmlib.files import lock, sync_folder, write_atomically
+from crmlib.run_folder import Manifest, RunFolder, make_folders, name_unfinished
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
-PRIVATE_MODE = 0o700
 #: What an erasure is about to do, while it does it.
 JOURNAL = ".erasing.json"
-Manifest = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """One run's folder.
-
-    Parameters
-    ----------
-    path : Path
-        ``runs/<run_id>``.
-    """
-
-    path: Path
-
-    @property
-    def run_id(self) -> str:
-        """The folder's name."""
-        return self.path.name
-
-    @property
-    def tables(self) -> Path:
-        """Parquet files; personal data."""
-        return self.path / "tables"
-
-    @property
-    def notebooks(self) -> Path:
-        """Executed notebooks; no personal data."""
-        return self.path / "notebooks"
-
-    @property
-    def report(self) -> Path:
-        """Pages; safe to forward."""
-        return self.path / "report"
-
-    @property
-    def private(self) -> Path:
-        """Exports, raw tracebacks, rejected rows; personal data."""
-        return self.path / "private"
-
-    def manifest(self) -> Manifest:
-        """The run's manifest, as it stands now.
-
-        Raises
-        ------
-        InputError
-            If there is none that can be read.
-        """
-        try:
-            read: Manifest = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError):
-            raise InputError(f"{self.path}: this is no run folder (it has no readable manifest.json).") from None
-        return read
-
-    def update(self, change: Callable[[Manifest], object]) -> None:
-        """Change the manifest; a reader sees the old or the new one, never a half."""
-        manifest = self.manifest()
-        change(manifest)
-        write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the run's own lock, so that no second process writes to it.
-
-        Raises
-        ------
-        ConflictError
-            If another process holds it.
-        """
-        with _lock(self.path / ".lock", f"The run {self.run_id} is being written by another process."):
-            yield
 
 
 class RunStore:
@@ -188,7 +114,7 @@ class RunStore:
         while True:
             path = self.directory / (run_id or f"{name}-{manifest['as_of_date']}-{count}")
             making = self.directory / f".new-{path.name}-{os.getpid()}"
-            _make_folders(RunFolder(making))
+            make_folders(RunFolder(making))
             write_atomically(
                 making / "manifest.json",
                 json.dumps({"run_id": path.name, **whole}, indent=2, ensure_ascii=False) + "\n",
@@ -219,8 +145,8 @@ class RunStore:
                 break
             except FileExistsError:
                 count += 1
-        _make_folders(draft)
-        shutil.copytree(folder.tables, draft.tables, copy_function=os.link, dirs_exist_ok=True, ignore=_unfinished)
+        make_folders(draft)
+        shutil.copytree(folder.tables, draft.tables, copy_function=os.link, dirs_exist_ok=True, ignore=name_unfinished)
         manifest |= {
             "run_id": draft.run_id,
             "draft_of": origin,
@@ -374,72 +300,8 @@ class RunStore:
             )
 
     def _publishing(self) -> contextlib.AbstractContextManager[None]:
-        return _lock(self.directory / ".lock", f"{self.directory}: another process is publishing; try again.")
-
-
-def tell_time() -> datetime:
-    """The moment it is, for what is signed by a person or a run; no figure depends on it."""
-    return datetime.now(UTC)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file whole: under another name, synced, then renamed."""
-    beside = path.with_name(f".{path.name}-{os.getpid()}")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Make renames in a folder survive a crash of the machine."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def clear_unfinished(folder: RunFolder) -> None:
-    """Delete what a killed process left half-written."""
-    for path in sorted(folder.path.rglob(".*"), reverse=True):
-        if path.name == ".lock":
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _make_folders(folder: RunFolder) -> None:
-    for path in (folder.tables, folder.notebooks, folder.report, folder.private):
-        path.mkdir(parents=True, exist_ok=True)
-    for path in (folder.tables, folder.private):
-        path.chmod(PRIVATE_MODE)
-
-
-def _unfinished(_folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if name.startswith(".")}
+        return lock(self.directory / ".lock", f"{self.directory}: another process is publishing; try again.")
 
 
 def _now() -> str:
-    return tell_time().isoformat(timespec="microseconds")
-
-
-@contextlib.contextmanager
-def _lock(path: Path, sentence: str) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConflictError(sentence) from None
-        yield
+    return datetime.now(UTC).isoformat(timespec="microseconds")

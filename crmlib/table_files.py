@@ -9,7 +9,7 @@ from typing import Any
 
 from crmlib.engine import Engine, literal, quote
 from crmlib.errors import ContractError, EngineError
-from crmlib.runs import RunFolder
+from crmlib.run_folder import RunFolder
 from crmlib.tables import Column, Contract
 
 

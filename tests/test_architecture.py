@@ -15,13 +15,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "crmlib"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = ("errors", "documents", "approvals", "origins", "params", "tables", "engine", "fields")
+BASE = ("errors", "files", "documents", "approvals", "origins", "params", "tables", "engine", "fields")
 #: Each may use those before it, and the base.
 STAGES = ("sources", "audit", "identity", "permission", "behaviour", "audience", "campaign", "activation")
 #: What makes, executes and shows a run.
-RUNS = ("runs", "room", "pages", "execution", "preflight", "pipeline")
+RUNS = ("run_folder", "runs", "room", "pages", "execution", "preflight", "pipeline")
 MAY_USE: dict[str, tuple[str, ...]] = {
     "errors": (),
+    "files": ("errors",),
     "documents": ("errors",),
     "approvals": ("errors",),
     "tables": ("errors",),
@@ -31,18 +32,19 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     "engine": ("errors", "params", "tables"),
     "fields": ("errors", "params", "tables", "engine"),
     **{stage: (*BASE, *STAGES[:place]) for place, stage in enumerate(STAGES)},
-    "runs": ("errors", "tables", "engine"),
+    "run_folder": ("errors", "files"),
+    "runs": ("errors", "files", "run_folder"),
     "report": ("errors", "tables", "engine"),
     "demo": BASE,
     # a run in a notebook's hands
-    "table_files": (*BASE, "runs"),
-    "room": (*BASE, "runs", "table_files"),
+    "table_files": (*BASE, "run_folder", "runs"),
+    "room": (*BASE, "run_folder", "runs", "table_files"),
     # a person's requests, in every kept run
-    "rights": (*BASE, "sources", "identity", "permission", "runs"),
-    "pages": (*BASE, "governance", "runs", "report"),
-    "execution": (*BASE, "runs", "room", "__init__"),
-    "preflight": (*BASE, "governance", *STAGES, "runs", "execution"),
-    "pipeline": (*BASE, "governance", "runs", "pages", "execution", "preflight", "__init__"),
+    "rights": (*BASE, "sources", "identity", "permission", "run_folder", "runs"),
+    "pages": (*BASE, "governance", "run_folder", "runs", "report"),
+    "execution": (*BASE, "run_folder", "runs", "room", "__init__"),
+    "preflight": (*BASE, "governance", *STAGES, "run_folder", "runs", "execution"),
+    "pipeline": (*BASE, "governance", "run_folder", "runs", "pages", "execution", "preflight", "__init__"),
     "cli": (*BASE, *STAGES, *RUNS, "rights", "demo", "__init__"),
     "__init__": ("room",),
     "__main__": ("cli",),

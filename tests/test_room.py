@@ -15,9 +15,11 @@ import pytest
 import crmlib.room
 from crmlib import open_run
 from crmlib.errors import ConflictError, ContractError, InputError, NothingToDo
+from crmlib.files import hash_file
 from crmlib.params import Params, dump_params
 from crmlib.room import WRITER_VARIABLE, Room
-from crmlib.runs import RunFolder, RunStore, hash_file
+from crmlib.run_folder import RunFolder
+from crmlib.runs import RunStore
 from crmlib.tables import CONTRACTS, find_contract
 
 PARAMS = {

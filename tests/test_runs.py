@@ -11,7 +11,9 @@ from datetime import date
 import pytest
 
 from crmlib.errors import ConflictError, InputError
-from crmlib.runs import RunFolder, RunStore, clear_unfinished, hash_file, write_atomically
+from crmlib.files import hash_file, write_atomically
+from crmlib.run_folder import RunFolder, clear_unfinished
+from crmlib.runs import RunStore
 
 
 @pytest.fixture

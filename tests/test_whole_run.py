@@ -21,7 +21,8 @@ import pytest
 
 from crmlib.demo.retailer import write_retailer
 from crmlib.engine import Engine
-from crmlib.runs import RunFolder, hash_file
+from crmlib.files import hash_file
+from crmlib.run_folder import RunFolder
 from tests.rights.test_forget import decode
 
 #: A word that no word list holds; planted in every field that a source has of a person.

@@ -17,7 +17,8 @@ from crmlib.rights.matching import find_tables
 from crmlib.rights.person import Person, Row, read_request
 from crmlib.rights.search import find_person
 from crmlib.rights.settings import MEMORY, Settings, tell_nobody
-from crmlib.runs import RunFolder, RunStore
+from crmlib.run_folder import RunFolder
+from crmlib.runs import RunStore
 from crmlib.tables import CONTRACTS
 
 #: What stands where a row names somebody else.

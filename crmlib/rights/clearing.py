@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from crmlib.engine import Engine, quote
+from crmlib.files import hash_file, sync_folder, write_atomically
 from crmlib.permission.erasure import Removal
 from crmlib.rights.documents import Needles, clean_document, find_in_document, make_needles
 from crmlib.rights.kept import KeptTable, list_documents, list_runs, list_tables, scan_file
@@ -20,7 +21,8 @@ from crmlib.rights.matching import prepare_texts, tell_meant
 from crmlib.rights.person import Person
 from crmlib.rights.plans import Plan
 from crmlib.rights.settings import Settings
-from crmlib.runs import JOURNAL, RunFolder, RunStore, clear_unfinished, hash_file, sync_folder, write_atomically
+from crmlib.run_folder import RunFolder, clear_unfinished
+from crmlib.runs import JOURNAL, RunStore
 from crmlib.sources.tombstones import Tombstones, open_tombstones
 from crmlib.tables import CONTRACTS
 

@@ -20,7 +20,8 @@ from crmlib.rights.person import Person, read_request
 from crmlib.rights.plans import make_plan, read_plan, tell_plan
 from crmlib.rights.search import find_person
 from crmlib.rights.settings import MEMORY, Settings, tell_nobody
-from crmlib.runs import JOURNAL, RunFolder, RunStore
+from crmlib.run_folder import RunFolder
+from crmlib.runs import JOURNAL, RunStore
 
 #: People whose time is over that go in one erasure.
 MOST_AT_ONCE = 200

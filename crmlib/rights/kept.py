@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from crmlib.engine import literal, quote
 from crmlib.permission.erasure import Meant, Removal, find_delivered, find_removal
-from crmlib.runs import RunFolder, RunStore
+from crmlib.run_folder import RunFolder
+from crmlib.runs import RunStore
 
 #: Column of ``private/`` that holds rows as they were delivered.
 DELIVERED = "delivered"

@@ -12,7 +12,7 @@ from crmlib.engine import Engine
 from crmlib.permission.erasure import SEPARATORS, Meant, Removal
 from crmlib.rights.kept import KeptTable, list_tables
 from crmlib.rights.person import Person
-from crmlib.runs import RunFolder
+from crmlib.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

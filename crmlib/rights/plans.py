@@ -11,7 +11,7 @@ from crmlib.rights.documents import find_in_document, make_needles
 from crmlib.rights.kept import list_documents
 from crmlib.rights.matching import find_tables
 from crmlib.rights.person import Person
-from crmlib.runs import RunFolder
+from crmlib.run_folder import RunFolder
 
 
 @dataclass

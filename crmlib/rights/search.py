@@ -12,7 +12,7 @@ from crmlib.identity.usable import use_email
 from crmlib.permission.erasure import match_any, match_records, squeeze
 from crmlib.rights.kept import find_table, list_files, scan_file, show_as_today
 from crmlib.rights.person import VALUES, Person, Record, Row, forms_of, keep_spelled, make_tombstones
-from crmlib.runs import RunFolder
+from crmlib.run_folder import RunFolder
 from crmlib.sources.tombstones import CARD
 
 #: Customer ids told where a value is several people's.

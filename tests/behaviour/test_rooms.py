@@ -19,7 +19,8 @@ import pytest
 from crmlib.errors import NothingToDo
 from crmlib.params import Params, dump_params
 from crmlib.room import WRITER_VARIABLE, Room
-from crmlib.runs import RunFolder, RunStore
+from crmlib.run_folder import RunFolder
+from crmlib.runs import RunStore
 
 AS_OF = date(2026, 11, 1)
 ROOMS = ("05_purchase_patterns", "06_churn_and_value")

@@ -19,7 +19,7 @@ import yaml
 from crmlib.audit.findings import judge
 from crmlib.audit.reading import read_checks
 from crmlib.room import Room
-from crmlib.runs import RunFolder
+from crmlib.run_folder import RunFolder
 from tests.benchmarks.intake import COLUMNS, Timed, intake, timed, write_file
 
 #: What differs from the intake's file: names of letters and ids with their own letter, but for one record in fifty.

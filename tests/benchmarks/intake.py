@@ -19,9 +19,11 @@ from typing import NamedTuple
 import duckdb
 import yaml
 
+from crmlib.files import hash_file
 from crmlib.params import dump_params, load_params
 from crmlib.room import Room
-from crmlib.runs import RunFolder, RunStore, hash_file
+from crmlib.run_folder import RunFolder
+from crmlib.runs import RunStore
 from crmlib.sources.intake import take_in
 
 #: Field -> the expression that makes its column of a row number.

@@ -17,11 +17,12 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from crmlib.engine import Engine
+from crmlib.files import hash_file
 from crmlib.params import dump_params, load_params
 from crmlib.rights.access import grant_access
 from crmlib.rights.forget import forget
 from crmlib.rights.settings import read_settings
-from crmlib.runs import RunStore, hash_file
+from crmlib.runs import RunStore
 from tests.benchmarks.permissions import measure
 
 TODAY = date(2026, 11, 30)

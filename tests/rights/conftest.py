@@ -14,9 +14,11 @@ import pytest
 import yaml
 
 from crmlib.engine import Engine, quote
+from crmlib.files import hash_file
 from crmlib.params import dump_params, load_params
 from crmlib.rights.settings import Settings, read_settings
-from crmlib.runs import RunFolder, RunStore, hash_file
+from crmlib.run_folder import RunFolder
+from crmlib.runs import RunStore
 from crmlib.tables import find_contract
 from tests.made_tables import at, make_tables
 

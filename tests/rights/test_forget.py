@@ -13,11 +13,12 @@ import pytest
 
 from crmlib.engine import Engine, literal
 from crmlib.errors import ConflictError, InputError
+from crmlib.files import hash_file
 from crmlib.params import RetentionRule
 from crmlib.rights.access import grant_access
 from crmlib.rights.forget import forget, forget_due
 from crmlib.rights.settings import Settings, read_settings
-from crmlib.runs import JOURNAL, RunStore, hash_file
+from crmlib.runs import JOURNAL, RunStore
 from crmlib.sources.tombstones import email_form, name_birth_form, read_tombstones, record_form
 from tests.rights.conftest import ANA, ANAS_OWN, BERTA, SAME_ELSEWHERE, SHARED_PHONE, TODAY, copy_store
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from crmlib.engine import Engine, quote
+from crmlib.files import hash_file
 from crmlib.params import Params, end_of_day, load_params
-from crmlib.runs import hash_file
 from crmlib.sources.intake import Intake, take_in
 
 

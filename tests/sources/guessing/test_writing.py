@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from crmlib.cli import app
 from crmlib.errors import InputError
+from crmlib.files import hash_file
 from crmlib.params import load_params, resolve_as_of
-from crmlib.runs import hash_file
 from crmlib.sources.guessing.writing import write_params
 from crmlib.sources.intake import take_in
 from crmlib.sources.staging import check_sources
