@@ -21,6 +21,7 @@ from scipy.special import expit, gammaln, hyp2f1
 
 from crmlib.behaviour.histories import PurchaseModel
 from crmlib.behaviour.integrals import Floats, expected_over_dropout, log_integral, make_positive, numeric_hessian
+from crmlib.behaviour.outlook import AskedOutlook, Outlook
 from crmlib.errors import NothingToDo
 
 
@@ -53,6 +54,10 @@ class FitterBase(BaseFitter):  # type: ignore[misc]  # lifetimes is untyped
     params_: pd.Series
     data: pd.DataFrame
     log_likelihood_: float
+
+    def outlook(self, *history: ArrayLike) -> Outlook:
+        """Everything that is predicted of customers with these histories: frequency, recency, T."""
+        return AskedOutlook(self, tuple(_arrays(*history)))
 
     def _values(self, *names: str) -> list[float]:
         """Parameters by name, as plain numbers."""

@@ -19,7 +19,7 @@ from scipy.stats import nbinom
 
 from crmlib.behaviour.histories import group_histories
 from crmlib.behaviour.integrals import Floats
-from crmlib.behaviour.purchases import summarise_calibration_and_holdout
+from crmlib.behaviour.purchases import BUYER_TICKETS, summarise_calibration_and_holdout
 from crmlib.behaviour.rhythm import train_rhythm
 from crmlib.engine import Engine, Step
 from crmlib.errors import NothingToDo
@@ -227,7 +227,9 @@ def _trend(engine: Engine, origin: date, cells: pd.MultiIndex, weeks: int, days_
     days = [7 * week for week in range(1, weeks + 1)]
     known = summarise_calibration_and_holdout(engine, origin, origin)
     model = train_rhythm(group_histories(known), days_per_unit)
-    expected = pd.DataFrame({ahead: model.expected_purchases(known, ahead) for ahead in days}, index=known.index)
+    outlook = model.outlook(known)
+    expected = pd.DataFrame({ahead: outlook.expected_purchases(ahead) for ahead in days}, index=known.index)
+    engine.run(BUYER_TICKETS, as_of_date=origin)
     joined = engine.frame(CUSTOMER_STORES, origin=origin).merge(expected.assign(customer_id=known["customer_id"]))
     by_store = joined.groupby("store_id")[["recent_purchases", *days]].sum()
     total = by_store.sum()

@@ -1,6 +1,6 @@
 """What trees are told of a customer at a date: recent windows, the last gaps, habits, and what was sent.
 
-The steps read what `purchases` makes as of that date (`purchase_gaps`, `buyer_tickets`), and `sends`.
+The steps read what `purchases` makes as of that date (`purchase_gaps`), and `sends`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from datetime import date
 
 import pandas as pd
 
+from crmlib.behaviour.purchases import BUYER_TICKETS
 from crmlib.engine import Engine, Step
 
 #: Features as pages name them.
@@ -124,7 +125,7 @@ def describe_customers(engine: Engine, origin: date) -> pd.DataFrame:
     Parameters
     ----------
     engine : Engine
-        With `purchase_rhythm`, `purchase_gaps` and `buyer_tickets` as of `origin`; `sends`, if any are known.
+        With tickets, identities, and `purchase_rhythm` and `purchase_gaps` as of `origin`; `sends`, if any are known.
     origin : date
 
     Returns
@@ -133,6 +134,7 @@ def describe_customers(engine: Engine, origin: date) -> pd.DataFrame:
         customer_id and the features of `FEATURES` that a history does not hold already, in floating numbers.
     """
     engine.run(RECENT_PURCHASES, origin=origin)
+    engine.run(BUYER_TICKETS, as_of_date=origin)
     engine.run(TICKET_HABITS)
     engine.run(RECEIVED_SENDS if engine.has("sends") else NO_SENDS, origin=origin)
     described = engine.frame(FEATURES_AT)

@@ -147,9 +147,9 @@ class Forecaster:
         return self._trees[key]
 
     def _ask_model(self, name: str, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
-        model = self.model(name, at)
-        counts = {days: model.expected_purchases(at.frame, at.days(days)) for days in self.horizons_days}
-        chances = {days: model.p_buy(at.frame, at.days(days)) for days in self.horizons_days}
+        outlook = self.model(name, at).outlook(at.frame)
+        counts = {days: outlook.expected_purchases(at.days(days)) for days in self.horizons_days}
+        chances = {days: outlook.p_buy(at.days(days)) for days in self.horizons_days}
         if name not in BTYD_MODELS:
             learnt = self.calibrations(name, at)
             chances = {days: learnt[days].apply(p, at.frame) for days, p in chances.items()}
@@ -173,9 +173,8 @@ class Forecaster:
     def _ask_trees(self, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
         trees, model, longest = self.trees(at), self.model(RHYTHM, at), max(self.horizons_days)
         chances = {days: trees.p_buy(at.frame, model, days, at.days(days)) for days in self.horizons_days}
-        by_rhythm = {
-            days: np.maximum(model.expected_purchases(at.frame, at.days(days)), _TINY) for days in self.horizons_days
-        }
+        outlook = model.outlook(at.frame)
+        by_rhythm = {days: np.maximum(outlook.expected_purchases(at.days(days)), _TINY) for days in self.horizons_days}
         most = trees.expected_purchases(at.frame, model, at.days(longest))
         return chances, {days: most * counts / by_rhythm[longest] for days, counts in by_rhythm.items()}
 

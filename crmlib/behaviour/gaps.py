@@ -34,26 +34,12 @@ def survive(n: ArrayLike, k: float, bought: ArrayLike, now: ArrayLike) -> Floats
     return loop_over(_survive_all, (n, bought, now), float(k), lgamma(k))
 
 
-def end_within(
-    n: ArrayLike, k: float, bought: ArrayLike, now: ArrayLike, later: ArrayLike, dropout: ArrayLike
-) -> Floats:
-    """Chance that the gap lasts until `now` and ends by `later`, where the customer may have left.
+def find_end(q: ArrayLike, n: ArrayLike, k: float, bought: ArrayLike, now: ArrayLike, lasted: ArrayLike) -> Floats:
+    """Time from `now` by which a share q of the gaps that have lasted so long will have ended; inf if out of reach.
 
-    `dropout` is the weight of having left, beside the survival of the gap: (I_z - I_z') / (I_z + D).
+    `lasted` is what `survive` gives of them.
     """
-    return loop_over(_end_all, (n, bought, now, later, dropout, 0.0), float(k), lgamma(k), False)
-
-
-def expect_within(
-    n: ArrayLike, k: float, bought: ArrayLike, now: ArrayLike, later: ArrayLike, dropout: ArrayLike, further: ArrayLike
-) -> Floats:
-    """Expected ends of gaps by `later`: `end_within` for the running one, and `further` ones if still a customer."""
-    return loop_over(_end_all, (n, bought, now, later, dropout, further), float(k), lgamma(k), True)
-
-
-def find_end(q: ArrayLike, n: ArrayLike, k: float, bought: ArrayLike, now: ArrayLike) -> Floats:
-    """Time from `now` by which a share q of the gaps that have lasted so long will have ended; inf if out of reach."""
-    return loop_over(_find_ends, (q, n, bought, now), float(k), lgamma(k), _tabulate_starts(k))
+    return loop_over(_find_ends, (q, n, bought, now, lasted), float(k), lgamma(k), _tabulate_starts(k))
 
 
 def _tabulate_starts(k: float) -> Floats:
@@ -70,31 +56,6 @@ def _survive_all(made: Floats, n: Floats, bought: Floats, now: Floats, k: float,
         scale = _rise(n[row], k) - log_gamma
         z, u = bought[row] / now[row], (now[row] - bought[row]) / now[row]
         made[row] = _survive(n[row], k, scale, z, u, log1p(-u) if u < 0.5 else log(z))[0]
-
-
-@compiled
-def _end_all(
-    made: Floats,
-    n: Floats,
-    bought: Floats,
-    now: Floats,
-    later: Floats,
-    dropout: Floats,
-    further: Floats,
-    k: float,
-    log_gamma: float,
-    with_further: bool,
-) -> None:
-    for row in range(len(made)):
-        scale = _rise(n[row], k) - log_gamma
-        z, u = bought[row] / now[row], (now[row] - bought[row]) / now[row]
-        lasted = _survive(n[row], k, scale, z, u, log1p(-u) if u < 0.5 else log(z))[0]
-        z, u = bought[row] / later[row], (later[row] - bought[row]) / later[row]
-        left = _survive(n[row], k, scale, z, u, log1p(-u) if u < 0.5 else log(z))[0]
-        whole = lasted + dropout[row]
-        made[row] = min(max((lasted - left) / whole, 0.0), 1.0) if whole > 0.0 else 0.0
-        if with_further:
-            made[row] += (lasted / whole if whole > 0.0 else 1.0) * max(further[row], 0.0)
 
 
 @compiled
@@ -156,22 +117,28 @@ def _sum_fraction(n: float, k: float, z: float) -> float:
 
 @compiled
 def _find_ends(
-    made: Floats, q: Floats, n: Floats, bought: Floats, now: Floats, k: float, log_gamma: float, starts: Floats
+    made: Floats,
+    q: Floats,
+    n: Floats,
+    bought: Floats,
+    now: Floats,
+    lasted: Floats,
+    k: float,
+    log_gamma: float,
+    starts: Floats,
 ) -> None:
     """Solve for the logarithm of v = log(later / bought), in which that of the cumulative hazard is almost a line."""
     first, width = _LOG_HAZARDS[0], _LOG_HAZARDS[1] - _LOG_HAZARDS[0]
     for row in range(len(made)):
-        shape, z = n[row], bought[row] / now[row]
-        u = (now[row] - bought[row]) / now[row]
-        scale = _rise(shape, k) - log_gamma
-        lasted = _survive(shape, k, scale, z, u, log1p(-u) if u < 0.5 else log(z))[0] * (1.0 - q[row])
-        if lasted < 1e-300:
+        shape, left_over = n[row], lasted[row] * (1.0 - q[row])
+        if left_over < 1e-300:
             made[row] = inf
             continue
-        if lasted >= 1.0:
+        if left_over >= 1.0:
             made[row] = 0.0
             continue
-        wanted = log(-log(lasted))
+        scale = _rise(shape, k) - log_gamma
+        wanted = log(-log(left_over))
         place = min(max((wanted - first) / width, 0.0), len(starts) - 1.001)
         left = int(place)
         at = starts[left] + (place - left) * (starts[left + 1] - starts[left])

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from crmlib.behaviour.integrals import Floats
+from crmlib.behaviour.outlook import CustomerOutlook
 
 _ROUNDED_FROM = 100_000  # customers
+_ALIKE_FROM = 10_000  # customers
+_MOST_DISTINCT = 0.9  # share of histories that differ, above which looking them up costs more than it saves
 
 
 @dataclass(frozen=True)
@@ -34,19 +37,22 @@ class PurchaseModel:
     fitter: Any
     days_per_unit: float
 
-    def p_alive(self, histories: pd.DataFrame) -> Floats:
-        """Probability of being a customer still.
+    def outlook(self, histories: pd.DataFrame) -> CustomerOutlook:
+        """Everything that is predicted of these customers; who shares a history is asked of once.
 
         Parameters
         ----------
         histories : DataFrame
-            Columns frequency (repeat purchase days), recency, T (days).
-
-        Returns
-        -------
-        ndarray
-            One probability a row.
+            Columns frequency (repeat purchase days), recency, T (days); for a model that reads gaps, sum_log_itt, too.
         """
+        alike = _find_alike(histories, getattr(self.fitter, "reads_gaps", False))
+        if alike is None:
+            return CustomerOutlook(self.fitter.outlook(*self._scaled(histories)), self.days_per_unit)
+        rows, places = alike
+        return CustomerOutlook(self.fitter.outlook(*self._scaled(histories.iloc[rows])), self.days_per_unit, places)
+
+    def p_alive(self, histories: pd.DataFrame) -> Floats:
+        """Probability of being a customer still, one a row of such histories as `outlook` takes."""
         alive: Floats = self.fitter.conditional_probability_alive(*self._scaled(histories))
         return alive
 
@@ -112,6 +118,29 @@ def group_histories(histories: pd.DataFrame, days_per_group: int | None = None) 
         recency=("recency", "mean"), T=("T", "mean"), weights=("weights", "sum"), sum_log_itt=("sum_log_itt", "sum")
     )
     return grouped.reset_index()[["frequency", "recency", "T", "weights", "sum_log_itt"]]
+
+
+def _find_alike(histories: pd.DataFrame, reads_gaps: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """The first row of each distinct history in whole days, and each customer's place among these.
+
+    None where too few customers share one to be worth it, or times are not whole.
+    """
+    if reads_gaps or len(histories) < _ALIKE_FROM:
+        return None
+    columns = [histories[name].to_numpy() for name in ("frequency", "recency", "T")]
+    whole = [column.astype(np.int64) for column in columns]
+    if any((column != days).any() for column, days in zip(columns, whole, strict=True)):
+        return None
+    x, t_x, age = (days - days.min() for days in whole)
+    widths = int(t_x.max()) + 1, int(age.max()) + 1
+    if (int(x.max()) + 1) * widths[0] * widths[1] > np.iinfo(np.int64).max:
+        return None
+    places, distinct = pd.factorize((x * widths[0] + t_x) * widths[1] + age)
+    if len(distinct) > _MOST_DISTINCT * len(histories):
+        return None
+    rows = np.empty(len(distinct), np.intp)
+    rows[places[::-1]] = np.arange(len(places))[::-1]
+    return rows, places
 
 
 def simulate_histories(

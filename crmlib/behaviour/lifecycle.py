@@ -7,6 +7,7 @@ are found by asking the same function about earlier days.
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -95,8 +96,9 @@ def assign_lifecycle(
         }
     )
     found = _carry_over(found, base, first + pd.to_timedelta(summary["recency"], unit="D"))
+    outlook = judge.rhythm.outlook(summary)
     for name, quantile in zip(("from", "median", "to"), WINDOW, strict=True):
-        days = judge.next_purchase(quantile)
+        days = outlook.next_purchase(partial(model.window.find_level, quantile))
         days = np.floor(days) + 1 if name == "from" else np.maximum(np.ceil(days), 1)
         within = pd.Series(np.where(days <= _FARTHEST_DAYS, days, np.nan), index=summary.index)
         found[f"next_purchase_{name}"] = pd.Timestamp(as_of_date) + pd.to_timedelta(within, unit="D")
@@ -182,14 +184,6 @@ class _Judge:
     def overdue(self, age: Floats) -> Floats:
         """Overdue percentile at an age."""
         return self._overdue(self.frequency, self.recency, age)
-
-    def next_purchase(self, quantile: float) -> Floats:
-        """Days from now to the next purchase, if still a customer, at a quantile of the calibrated distribution."""
-        unit = self.rhythm.days_per_unit
-        fitter: RhythmFitter = self.rhythm.fitter
-        history = (self.frequency, self.recency / unit, self.age / unit)
-        level = self.model.window.find_level(quantile, fitter.conditional_probability_alive(*history))
-        return unit * fitter.next_purchase_quantile(level, *history)
 
     def _overdue(self, frequency: Floats, recency: Floats, age: Floats) -> Floats:
         unit = self.rhythm.days_per_unit

@@ -12,11 +12,11 @@ Meng, Rubin (1993), Maximum likelihood estimation via the ECM algorithm, Biometr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.special import betaln, digamma, gammaln, xlog1py
 
@@ -24,6 +24,7 @@ from crmlib.behaviour.btyd import FitterBase, fit
 from crmlib.behaviour.histories import PurchaseModel
 from crmlib.behaviour.integrals import Floats, make_positive
 from crmlib.behaviour.rhythm import RhythmFitter, check_gaps
+from crmlib.behaviour.rhythm_outlook import MixtureOutlook
 
 GRID = (1, 2, 3, 5, 8, 13, 24)
 _SHARED = ("r", "alpha", "a", "b")
@@ -165,33 +166,37 @@ class MixtureFitter(FitterBase):
         data = _arrays(frequency, recency, T, sum_log_itt)
         return _average(self._likelihoods(at, *data)[0], shares)[1]
 
+    def outlook(self, *history: ArrayLike) -> MixtureOutlook:
+        """Everything that is predicted of customers with these histories: frequency, recency, T, sum_log_itt."""
+        x, t_x, age, log_gaps = _arrays(*history)
+        posterior = self.regularity_posterior(x, t_x, age, log_gaps)
+        posterior = np.where(posterior < _NEGLIGIBLE, 0.0, posterior)
+        posterior /= posterior.sum(axis=1, keepdims=True)
+        parts = []
+        for fitter, chance in zip(self._fitters(), posterior.T, strict=True):
+            rows = np.flatnonzero(chance)
+            parts.append((rows, chance[rows], fitter.outlook(x[rows], t_x[rows], age[rows])))
+        return MixtureOutlook(len(x), parts)
+
     def conditional_probability_alive(
         self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, sum_log_itt: ArrayLike
     ) -> Floats:
         """P(alive)."""
-        history = _arrays(frequency, recency, T, sum_log_itt)
-        return self._mean(history, lambda fitter, known, _: fitter.conditional_probability_alive(*known))
+        return self.outlook(frequency, recency, T, sum_log_itt).p_alive
 
     def probability_of_purchase_within(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, sum_log_itt: ArrayLike
     ) -> Floats:
         """P(at least one purchase within t)."""
         horizon, *history = _arrays(t, frequency, recency, T, sum_log_itt)
-        return self._mean(
-            history, lambda fitter, known, rows: fitter.probability_of_purchase_within(horizon[rows], *known)
-        )
+        return self.outlook(*history).p_buy(horizon)
 
     def conditional_expected_number_of_purchases_up_to_time(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, sum_log_itt: ArrayLike
     ) -> Floats:
         """E(purchases within t), exact: every regularity is whole."""
         horizon, *history = _arrays(t, frequency, recency, T, sum_log_itt)
-        return self._mean(
-            history,
-            lambda fitter, known, rows: fitter.conditional_expected_number_of_purchases_up_to_time(
-                horizon[rows], *known
-            ),
-        )
+        return self.outlook(*history).expected_purchases(horizon)
 
     def overdue_percentile(
         self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, sum_log_itt: ArrayLike
@@ -209,13 +214,7 @@ class MixtureFitter(FitterBase):
     ) -> Floats:
         """Time from now to the next purchase, if still a customer, at quantile q; inf if out of reach."""
         level, *history = _arrays(q, frequency, recency, T, sum_log_itt)
-        wanted = level * self.conditional_probability_alive(*history)
-        low, high = np.full_like(wanted, -20.0), np.full_like(wanted, 20.0)
-        for _ in range(60):
-            middle = (low + high) / 2
-            early = self.probability_of_purchase_within(np.exp(middle), *history) < wanted
-            low, high = np.where(early, middle, low), np.where(early, high, middle)
-        return np.where(high < 20.0, np.exp(high), np.inf)
+        return self.outlook(*history).next_purchase(level)
 
     def simulate(self, T: ArrayLike, horizon: float = 0.0, seed: int = 0) -> pd.DataFrame:
         """Draw customers of these ages: what `simulate_histories` returns, and each one's regularity, k."""
@@ -235,19 +234,6 @@ class MixtureFitter(FitterBase):
             r, alpha, a, b = self.params_[list(_SHARED)]
             fitter.params_ = pd.Series({"k": float(k), "r": r, "alpha": alpha / k, "a": a, "b": b})
             yield fitter
-
-    def _mean(
-        self, history: list[Floats], predict: Callable[[RhythmFitter, list[Floats], NDArray[np.intp]], Floats]
-    ) -> Floats:
-        """Average of a prediction over the posterior of the regularity, where it is not negligible."""
-        posterior = self.regularity_posterior(*history)
-        posterior = np.where(posterior < _NEGLIGIBLE, 0.0, posterior)
-        posterior /= posterior.sum(axis=1, keepdims=True)
-        mean = np.zeros(len(posterior))
-        for fitter, chance in zip(self._fitters(), posterior.T, strict=True):
-            rows = np.flatnonzero(chance)
-            mean[rows] += chance[rows] * predict(fitter, [values[rows] for values in history[:3]], rows)
-        return mean
 
 
 def train_mixture(histories: pd.DataFrame, days_per_unit: float = 7) -> PurchaseModel:

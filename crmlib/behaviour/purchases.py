@@ -17,43 +17,49 @@ import pandas as pd
 from crmlib.behaviour.habits import HABIT_STEPS
 from crmlib.engine import Engine, Step
 
-BUYER_TICKETS = Step(
-    "buyer_tickets",
-    """
-SELECT i.customer_id, t.source, t.ticket_id, t.bought_at, t.bought_on, t.amount, t.discount, t.items,
-       t.channel, t.store_id,
-       coalesce(t.amount, 0) < 0 AS is_return
+_TICKETS_OF_BUYERS = """
 FROM tickets AS t
 JOIN identities AS i ON i.source = t.record_source AND i.source_record_id = t.source_record_id
 WHERE t.bought_on <= $as_of_date AND coalesce(lower(t.status), '') NOT IN ('cancelled', 'canceled', 'voided')
+"""
+
+# For habits: whoever counts purchase days alone reads less.
+BUYER_TICKETS = Step(
+    "buyer_tickets",
+    f"""
+SELECT i.customer_id, t.source, t.ticket_id, t.bought_at, t.bought_on, t.amount, t.discount, t.items,
+       t.channel, t.store_id,
+       coalesce(t.amount, 0) < 0 AS is_return
+{_TICKETS_OF_BUYERS}
 """,
 )
 
 # Only customers with a day of returns alone need their days in order.
 PURCHASE_DAYS = Step(
     "purchase_days",
-    """
+    f"""
 WITH days AS (
-    SELECT customer_id, bought_on,
-           sum(amount) AS amount,
-           count(*) FILTER (WHERE NOT is_return) AS tickets,
-           count(*) FILTER (WHERE is_return) AS returns
-    FROM buyer_tickets
-    GROUP BY customer_id, bought_on
+    SELECT i.customer_id, t.bought_on,
+           sum(t.amount) AS amount,
+           count(*) AS tickets,
+           count(*) FILTER (WHERE t.amount < 0) AS returns
+    {_TICKETS_OF_BUYERS}
+    GROUP BY i.customer_id, t.bought_on
 ),
 returners AS (
-    SELECT DISTINCT customer_id FROM days WHERE tickets = 0
+    SELECT DISTINCT customer_id FROM days WHERE tickets = returns
 ),
 placed AS (
     SELECT d.customer_id, d.amount, d.tickets, d.returns,
-           max(CASE WHEN d.tickets > 0 THEN d.bought_on END) OVER (
+           max(CASE WHEN d.tickets > d.returns THEN d.bought_on END) OVER (
                PARTITION BY d.customer_id ORDER BY d.bought_on ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
            ) AS bought_on
     FROM days AS d
     JOIN returners AS r ON r.customer_id = d.customer_id
 ),
 settled AS (
-    SELECT customer_id, bought_on, sum(amount) AS amount, sum(tickets) AS tickets, sum(returns) AS returns
+    SELECT customer_id, bought_on, sum(amount) AS amount,
+           CAST(sum(tickets) AS BIGINT) AS tickets, CAST(sum(returns) AS BIGINT) AS returns
     FROM placed
     WHERE bought_on IS NOT NULL
     GROUP BY customer_id, bought_on
@@ -63,16 +69,35 @@ settled AS (
     LEFT JOIN returners AS r ON r.customer_id = d.customer_id
     WHERE r.customer_id IS NULL
 )
-SELECT customer_id, bought_on, amount, tickets
+SELECT customer_id, bought_on, amount, CAST(tickets - returns AS INTEGER) AS tickets
 FROM settled
 WHERE returns = 0 OR amount > 0
+""",
+)
+
+# What lifetimes calls a summary; of the amounts, the first day's is left out.
+PURCHASE_FREQUENCY = Step(
+    "purchase_frequency",
+    """
+SELECT customer_id,
+       count(*) - 1 AS frequency,
+       date_diff('day', min(bought_on), max(bought_on)) AS recency,
+       date_diff('day', min(bought_on), CAST($as_of_date AS DATE)) AS T,
+       CAST(sum(amount) - min_by(coalesce(amount, 0), bought_on) AS DOUBLE)
+           / nullif(count(amount) - min_by(CASE WHEN amount IS NULL THEN 0 ELSE 1 END, bought_on), 0) AS monetary_value,
+       min(bought_on) AS first_purchase_date,
+       max(bought_on) AS last_purchase_date,
+       sum(tickets) AS tickets,
+       sum(amount) AS amount
+FROM purchase_days
+GROUP BY customer_id
 """,
 )
 
 PURCHASE_GAPS = Step(
     "purchase_gaps",
     """
-SELECT customer_id, bought_on, amount, tickets,
+SELECT customer_id, bought_on, amount,
        lag(bought_on) OVER (PARTITION BY customer_id ORDER BY bought_on) AS previous_on,
        date_diff('day', lag(bought_on) OVER (PARTITION BY customer_id ORDER BY bought_on), bought_on) AS gap
 FROM purchase_days
@@ -84,21 +109,19 @@ FROM purchase_days
 PURCHASE_RHYTHM = Step(
     "purchase_rhythm",
     """
-WITH rhythm AS (
+WITH gaps AS (
     SELECT customer_id,
-           count(gap) AS frequency,
-           date_diff('day', min(bought_on), max(bought_on)) AS recency,
-           date_diff('day', min(bought_on), CAST($as_of_date AS DATE)) AS T,
-           CAST(avg(CASE WHEN gap IS NOT NULL THEN amount END) AS DOUBLE) AS monetary_value,
-           min(bought_on) AS first_purchase_date,
-           max(bought_on) AS last_purchase_date,
            max(previous_on) AS previous_purchase_date,
-           sum(tickets) AS tickets,
-           sum(amount) AS amount,
            CAST(coalesce(sum(CAST(ln(gap) AS DECIMAL(18, 12))), 0) AS DOUBLE) AS sum_log_itt,
            median(gap) AS median_gap
     FROM purchase_gaps
     GROUP BY customer_id
+),
+rhythm AS (
+    SELECT f.customer_id, f.frequency, f.recency, f.T, f.monetary_value, f.first_purchase_date, f.last_purchase_date,
+           g.previous_purchase_date, f.tickets, f.amount, g.sum_log_itt, g.median_gap
+    FROM purchase_frequency AS f
+    JOIN gaps AS g ON g.customer_id = f.customer_id
 ),
 spread AS (
     SELECT *,
@@ -166,7 +189,8 @@ GROUP BY buyer
 ORDER BY buyer DESC
 """
 
-RHYTHM_STEPS = (BUYER_TICKETS, PURCHASE_DAYS, PURCHASE_GAPS, PURCHASE_RHYTHM)
+FREQUENCY_STEPS = (PURCHASE_DAYS, PURCHASE_FREQUENCY)
+RHYTHM_STEPS = (*FREQUENCY_STEPS, PURCHASE_GAPS, PURCHASE_RHYTHM)
 
 
 def summarise_purchases(engine: Engine, as_of_date: date, timezone: str = "UTC") -> str:
@@ -186,7 +210,7 @@ def summarise_purchases(engine: Engine, as_of_date: date, timezone: str = "UTC")
     str
         Name of a table with the columns of `purchase_summary`.
     """
-    _run(engine, *RHYTHM_STEPS, *HABIT_STEPS, PURCHASE_SUMMARY, as_of_date=as_of_date, timezone=timezone)
+    _run(engine, *RHYTHM_STEPS, BUYER_TICKETS, *HABIT_STEPS, PURCHASE_SUMMARY, as_of_date=as_of_date, timezone=timezone)
     return PURCHASE_SUMMARY.name
 
 
@@ -213,7 +237,7 @@ def summarise_calibration_and_holdout(
         last_purchase_date, previous_purchase_date, sum_log_itt (as of `origin`); holdout_purchases (purchase days
         after it), holdout_amount, next_purchase_days (days from `origin`, null if none), purchases_<mark>d.
     """
-    _run(engine, BUYER_TICKETS, PURCHASE_DAYS, HOLDOUT_PURCHASES, as_of_date=as_of_date, origin=origin)
+    _run(engine, PURCHASE_DAYS, HOLDOUT_PURCHASES, as_of_date=as_of_date, origin=origin)
     _run(engine, *RHYTHM_STEPS, as_of_date=origin)
     counted = [f",\n           count(*) FILTER (WHERE days_ahead <= {days:d}) AS purchases_{days:d}d" for days in marks]
     marked = [f",\n       coalesce(h.purchases_{days:d}d, 0) AS purchases_{days:d}d" for days in marks]

@@ -21,10 +21,10 @@ from scipy.optimize import minimize
 from scipy.special import betaln, digamma, gammaln
 
 from crmlib.behaviour.btyd import MIN_REPEAT_BUYERS, FitterBase, fit
-from crmlib.behaviour.gaps import end_within, expect_within, find_end, survive
+from crmlib.behaviour.gaps import survive
 from crmlib.behaviour.histories import PurchaseModel, simulate_histories
 from crmlib.behaviour.integrals import Floats, make_positive
-from crmlib.behaviour.renewals import further_purchases
+from crmlib.behaviour.rhythm_outlook import RhythmOutlook
 from crmlib.errors import NothingToDo
 
 K_RANGE = (0.5, 30.0)
@@ -186,62 +186,39 @@ class RhythmFitter(FitterBase):
         left = np.where(x > 0, 1 / np.maximum(b + x - 1, b), 0.0)
         return a * left, x, left, -a * left**2
 
-    def _state(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tuple[Floats, ...]:
-        """n, alpha + t_x, alpha + T, D and the chances to leave that were passed."""
+    def outlook(self, *history: ArrayLike) -> RhythmOutlook:
+        """Everything that is predicted of customers with these histories: frequency, recency, T."""
         k, r, alpha, a, b = self._values("k", "r", "alpha", "a", "b")
-        x, t_x, age = (np.atleast_1d(np.asarray(values, float)) for values in (frequency, recency, T))
+        x, t_x, age = _arrays(*history)
         dropout, chances, _, _ = self._dropout(a, b, x)
-        return r + k * x, alpha + t_x, alpha + age, dropout, chances
+        return RhythmOutlook(k, r, alpha, a, x, t_x, age, dropout, b + chances)
 
     def conditional_probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
-        """P(alive) = I_z / (I_z + D)."""
-        n, bought, now, dropout, _ = self._state(frequency, recency, T)
-        survival = survive(n, self.params_["k"], bought, now)
-        total = survival + dropout
-        return np.where(total > 0, survival / np.where(total > 0, total, 1.0), 1.0)
+        """P(alive)."""
+        return self.outlook(frequency, recency, T).p_alive
 
     def probability_of_purchase_within(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
     ) -> Floats:
-        """P(at least one purchase within t) = (I_z - I_z') / (I_z + D), z' being z at T + t."""
-        n, bought, now, dropout, _ = self._state(frequency, recency, T)
-        return end_within(n, self.params_["k"], bought, now, now + np.asarray(t, float), dropout)
+        """P(at least one purchase within t)."""
+        horizon, *history = _arrays(t, frequency, recency, T)
+        return self.outlook(*history).p_buy(horizon)
 
     def overdue_percentile(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
-        """Share of the customer's gaps that would have ended by now: 1 - I_z."""
-        n, bought, now, *_ = self._state(frequency, recency, T)
-        ended: Floats = 1 - survive(n, self.params_["k"], bought, now)
-        return ended
+        """Share of the customer's gaps that would have ended by now."""
+        return self.outlook(frequency, recency, T).overdue
 
     def next_purchase_quantile(self, q: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """Time from now to the next purchase, if still a customer, at quantile q; inf if out of reach."""
-        n, bought, now, *_ = self._state(frequency, recency, T)
-        return find_end(q, n, self.params_["k"], bought, now)
+        level, *history = _arrays(q, frequency, recency, T)
+        return self.outlook(*history).next_purchase(level)
 
     def conditional_expected_number_of_purchases_up_to_time(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
     ) -> Floats:
-        """E(purchases within t): the first by its probability, the further ones given that the customer is alive.
-
-        The further ones are exact for an integer k, and otherwise taken between its neighbours, linearly in
-        1/k, the squared variation of a gap (in a renewal process the count is linear in it); the neighbours
-        keep the mean gap: alpha becomes alpha k / k'. Below 1 the line through 1 and 2 is used.
-        """
-        k, r, alpha, a, b = self._values("k", "r", "alpha", "a", "b")
-        horizon, x, t_x, age = np.broadcast_arrays(
-            *(np.atleast_1d(np.asarray(values, float)) for values in (t, frequency, recency, T))
-        )
-        n, bought, now, dropout, chances = self._state(x, t_x, age)
-        below = max(int(np.floor(k)), 1)
-        further = np.zeros_like(x)
-        share_above = (1 / below - 1 / k) * below * (below + 1)
-        for neighbour, share in ((below, 1 - share_above), (below + 1, share_above)):
-            if share != 0:
-                moved = alpha * k / neighbour
-                further += share * further_purchases(
-                    neighbour, r + neighbour * x, moved + age, age - t_x, horizon, a, b + chances
-                )
-        return expect_within(n, k, bought, now, now + horizon, dropout, further)
+        """E(purchases within t)."""
+        horizon, *history = _arrays(t, frequency, recency, T)
+        return self.outlook(*history).expected_purchases(horizon)
 
     def simulate(self, T: ArrayLike, horizon: float = 0.0, seed: int = 0) -> pd.DataFrame:
         """Draw customers of these ages from the fitted model: what `simulate_histories` returns."""
@@ -311,3 +288,7 @@ def as_rhythm(model: PurchaseModel) -> PurchaseModel:
     rhythm = RhythmFitter(k=1.0)
     rhythm.params_ = pd.concat([pd.Series({"k": 1.0}), model.fitter.params_[["r", "alpha", "a", "b"]]])
     return PurchaseModel(model.name, rhythm, model.days_per_unit)
+
+
+def _arrays(*values: ArrayLike) -> list[Floats]:
+    return list(np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, float)) for value in values)))

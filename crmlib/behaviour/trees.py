@@ -153,9 +153,10 @@ def describe(frame: pd.DataFrame, model: PurchaseModel, days: int) -> pd.DataFra
     told = frame.assign(days_since=since).reindex(columns=list(FEATURES)).astype("float64")
     told["rate"] = told["frequency"] / np.maximum(told["T"], 1.0)
     told["gaps_since"] = since / np.maximum(told["mean_gap"], 1.0)
-    told["log_expected"] = np.log(np.maximum(model.expected_purchases(frame, days), _LEAST))
-    told["logit_p_buy"] = logit(np.clip(model.p_buy(frame, days), _TINY, 1 - _TINY))
-    told["p_alive"] = model.p_alive(frame)
+    outlook = model.outlook(frame)
+    told["log_expected"] = np.log(np.maximum(outlook.expected_purchases(days), _LEAST))
+    told["logit_p_buy"] = logit(np.clip(outlook.p_buy(days), _TINY, 1 - _TINY))
+    told["p_alive"] = outlook.p_alive
     return told
 
 

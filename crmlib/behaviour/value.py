@@ -181,7 +181,8 @@ def predict_value(
         hold the mean. value_decile is that of clv_12m.
     """
     longest = max(model.calibrations)
-    value = pd.DataFrame({"customer_id": summary["customer_id"], "p_alive": model.model.p_alive(summary)})
+    outlook = model.model.outlook(summary)
+    value = pd.DataFrame({"customer_id": summary["customer_id"], "p_alive": outlook.p_alive})
     told = forecast.filter(regex=r"^(p_buy|expected_purchases)_\d+d$").set_axis(value.index)
     value = value.join(told).assign(churn_probability=1 - told[f"p_buy_{longest}d"])
     value["model"] = forecast["chances_model"].to_numpy()
@@ -190,7 +191,7 @@ def predict_value(
         return Value(value, pd.DataFrame(columns=["months", "sales", "low", "high"]))
     amount = spend.expected_amount(summary)
     ends = np.array(QUARTERS_END)
-    modelled = np.column_stack([model.model.expected_purchases(summary, days) for days in ends])
+    modelled = np.column_stack([outlook.expected_purchases(days) for days in ends])
     calibrated = told[f"expected_purchases_{longest}d"].to_numpy(float)
     by_quarter = np.maximum(modelled, np.where(ends >= longest, calibrated[:, None], 0.0))
     middles = (ends + np.array([0, *ends[:-1]])) / 2 / 365

@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlib.behaviour import promises
 from crmlib.behaviour.promises import COLUMNS
-from crmlib.behaviour.purchases import BUYER_TICKETS, PURCHASE_DAYS
+from crmlib.behaviour.purchases import PURCHASE_DAYS
 from crmlib.campaign.comparison import HIGH, LOW
 from crmlib.campaign.outcomes import NO_CONTACT, Simulation
 from crmlib.engine import Engine, Step
@@ -123,8 +123,7 @@ def score_promises(engine: Engine, base: str | None, as_of_date: date, timezone:
     """
     if base is None:
         return pd.DataFrame(columns=COLUMNS)
-    engine.run(BUYER_TICKETS, as_of_date=as_of_date)
-    engine.run(PURCHASE_DAYS)
+    engine.run(PURCHASE_DAYS, as_of_date=as_of_date)
     engine.view("open_promises", f"SELECT * FROM {base} WHERE room = '{ROOM}' AND happened IS NULL")
     engine.run(WHAT_CAME, as_of_date=as_of_date, timezone=timezone, in_force=IN_FORCE)
     return engine.frame(

@@ -33,7 +33,7 @@ def test_survival_is_the_incomplete_beta(k: float) -> None:
 def test_an_end_is_where_the_share_has_ended(k: float, q: float) -> None:
     n, bought, now = draw(k)
     lasted = survive(n, k, bought, now)
-    ahead = find_end(q, n, k, bought, now)
+    ahead = find_end(q, n, k, bought, now, lasted)
     assert not np.isnan(ahead).any()
     assert (ahead >= 0).all()
     within = np.isfinite(ahead) & (lasted > 1e-200)
@@ -46,15 +46,15 @@ def test_an_end_is_where_the_share_has_ended(k: float, q: float) -> None:
 
 def test_one_stage_ends_by_its_own_formula() -> None:
     n, bought, now = draw(1.0)
-    ahead = find_end(0.5, n, 1.0, bought, now)
+    ahead = find_end(0.5, n, 1.0, bought, now, survive(n, 1.0, bought, now))
     expected = now * np.expm1(np.log(2) / n)
     reached = np.isfinite(ahead) & (expected < 1e12)
     assert ahead[reached] == pytest.approx(expected[reached], rel=1e-7)
 
 
 def test_what_is_out_of_reach_is_infinite() -> None:
-    assert find_end(0.9, 40_000.0, 2.0, 10.0, 20.0)[0] == np.inf
-    assert find_end(0.0, 3.0, 2.0, 10.0, 10.0)[0] == 0
+    assert find_end(0.9, 40_000.0, 2.0, 10.0, 20.0, survive(40_000.0, 2.0, 10.0, 20.0))[0] == np.inf
+    assert find_end(0.0, 3.0, 2.0, 10.0, 10.0, 1.0)[0] == 0
 
 
 def test_parts_on_several_threads_are_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,13 +56,13 @@ def score_lifetimes(fitter: Any, histories: pd.DataFrame) -> None:
 
 def score_rhythm(model: PurchaseModel, histories: pd.DataFrame) -> None:
     """P(alive), P(buys) and expectations at the horizons, and the window of the next purchase."""
-    model.p_alive(histories)
+    outlook = model.outlook(histories)
+    outlook.p_alive  # noqa: B018  # computed when it is asked for
     for days in HORIZONS:
-        model.p_buy(histories, days)
-        model.expected_purchases(histories, days)
-    history = (histories["frequency"], histories["recency"] / 7, histories["T"] / 7)
+        outlook.p_buy(days)
+        outlook.expected_purchases(days)
     for quantile in WINDOW:
-        model.fitter.next_purchase_quantile(quantile, *history)
+        outlook.next_purchase(quantile)
 
 
 def as_fitter(params: pd.Series) -> RhythmFitter:
