@@ -207,18 +207,14 @@ def _read_prospects(engine: Engine, origin: date, horizon_days: int) -> pd.DataF
 
 
 def _predict(learnt: pd.DataFrame, prospects: pd.DataFrame) -> np.ndarray:
-    chances: np.ndarray = _train(learnt).predict_proba(_regressors(prospects))[:, 1]
-    return chances
-
-
-def _train(learnt: pd.DataFrame):  # type: ignore[no-untyped-def]
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000)).fit(
-        _regressors(learnt), learnt["bought"].to_numpy()
-    )
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
+    model.fit(_regressors(learnt), learnt["bought"].to_numpy())
+    chances: np.ndarray = model.predict_proba(_regressors(prospects))[:, 1]
+    return chances
 
 
 def _regressors(prospects: pd.DataFrame) -> np.ndarray:

@@ -21,6 +21,7 @@ from crmlib.behaviour.histories import group_histories
 from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.purchases import BUYER_TICKETS, summarise_calibration_and_holdout
 from crmlib.behaviour.rhythm import train_rhythm
+from crmlib.behaviour.season import CUSTOMER_STORES
 from crmlib.engine import Engine, Step
 from crmlib.errors import NothingToDo
 
@@ -51,28 +52,16 @@ WEEKLY_DEMAND = Step(
     """,
 )
 
-CUSTOMER_STORES = """
-    WITH counted AS (
-        SELECT customer_id, coalesce(store_id, channel, 'no store') AS store_id, count(*) AS tickets
-        FROM buyer_tickets
-        WHERE NOT is_return
-        GROUP BY ALL
-    ),
-    ranked AS (
-        SELECT customer_id, store_id,
-               row_number() OVER (PARTITION BY customer_id ORDER BY tickets DESC, store_id) AS place
-        FROM counted
-    ),
-    recent AS (
+STORES_AND_RECENT = """
+    WITH recent AS (
         SELECT customer_id, count(DISTINCT bought_on) AS purchases
         FROM purchase_days
         WHERE bought_on > $origin::DATE - INTERVAL 91 DAY
         GROUP BY customer_id
     )
     SELECT r.customer_id, r.store_id, coalesce(p.purchases, 0) AS recent_purchases
-    FROM ranked AS r
+    FROM customer_stores AS r
     LEFT JOIN recent AS p ON p.customer_id = r.customer_id
-    WHERE r.place = 1
     ORDER BY r.customer_id
 """
 
@@ -230,7 +219,8 @@ def _trend(engine: Engine, origin: date, cells: pd.MultiIndex, weeks: int, days_
     outlook = model.outlook(known)
     expected = pd.DataFrame({ahead: outlook.expected_purchases(ahead) for ahead in days}, index=known.index)
     engine.run(BUYER_TICKETS, as_of_date=origin)
-    joined = engine.frame(CUSTOMER_STORES, origin=origin).merge(expected.assign(customer_id=known["customer_id"]))
+    engine.run(CUSTOMER_STORES)
+    joined = engine.frame(STORES_AND_RECENT, origin=origin).merge(expected.assign(customer_id=known["customer_id"]))
     by_store = joined.groupby("store_id")[["recent_purchases", *days]].sum()
     total = by_store.sum()
     ahead = by_store.reindex(cells.get_level_values("store_id"))

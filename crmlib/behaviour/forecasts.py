@@ -19,6 +19,7 @@ from crmlib.behaviour.churn import (
     Calibration,
     HiatusRule,
     calibrate,
+    train_calibration,
     train_hiatus_rule,
 )
 from crmlib.behaviour.histories import PurchaseModel, group_histories
@@ -30,9 +31,9 @@ from crmlib.behaviour.trees import Trees, train_trees
 from crmlib.behaviour.windows import AS_TOLD, WindowCalibration, train_window
 from crmlib.errors import NothingToDo
 
-RHYTHM, MIXTURE, TREES, BLEND = "mbg_cnbd_k", "rhythm_mixture", "trees", "blend"
+RHYTHM, MIXTURE, SEASON, TREES, BLEND = "mbg_cnbd_k", "rhythm_mixture", "rhythm_season", "trees", "blend"
 #: Models by the name they bear in tables.
-MODELS = (*BTYD_MODELS, RHYTHM, MIXTURE, HIATUS_RULE, TREES, BLEND)
+MODELS = (*BTYD_MODELS, RHYTHM, MIXTURE, SEASON, HIATUS_RULE, TREES, BLEND)
 _PARETO = "pareto_nbd"
 _TINY, _LEAST = 1e-4, 1e-3
 
@@ -87,6 +88,7 @@ class Forecaster:
         key = (name, at.origin, at.horizon_days)
         if key not in self._forecasts:
             makers: Mapping[str, Callable[[Sample], tuple[dict[int, Floats], dict[int, Floats]]]] = {
+                SEASON: self._ask_in_season,
                 HIATUS_RULE: self._ask_rule,
                 TREES: self._ask_trees,
                 BLEND: self._ask_blend,
@@ -154,6 +156,22 @@ class Forecaster:
             learnt = self.calibrations(name, at)
             chances = {days: learnt[days].apply(p, at.frame) for days, p in chances.items()}
         return chances, counts
+
+    def _ask_in_season(self, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
+        """The mixture over operational days: the horizon is as long as it is busy in the customer's store."""
+        if at.season is None or not at.season.knows_year:
+            raise NothingToDo("The history is too short to tell the times of the year.")
+        model = self.model(MIXTURE, at)
+        ahead = {days: at.operational_days(days) for days in self.horizons_days}
+        chances = {days: model.p_buy(at.frame, ahead[days]) for days in self.horizons_days}
+        earlier = find_earlier(self.samples, at.origin, max(self.horizons_days))
+        if earlier:
+            taught, then = earlier[-1], self.model(MIXTURE, earlier[-1])
+            for days in self.horizons_days:
+                p = then.p_buy(taught.frame, taught.operational_days(days))
+                bought = taught.frame["next_purchase_days"].le(taught.days(days))
+                chances[days] = train_calibration(p, taught.frame, bought).apply(chances[days], at.frame)
+        return chances, {days: model.expected_purchases(at.frame, ahead[days]) for days in self.horizons_days}
 
     def _ask_rule(self, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
         earlier = find_earlier(self.samples, at.origin, max(self.horizons_days))

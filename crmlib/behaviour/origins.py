@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
 
 from crmlib.behaviour.features import describe_customers
+from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.purchases import RHYTHM_STEPS, summarise_calibration_and_holdout
+from crmlib.behaviour.season import CUSTOMER_STORES, Season, learn_season
 from crmlib.engine import Engine
 
 MIN_CUSTOMERS = 100
@@ -31,16 +34,26 @@ class Sample:
     horizon_days : int
         Days after it that are known to us, but were not then.
     frame : DataFrame
-        What `summarise_calibration_and_holdout` and `describe_customers` give for it; purchases_<days>d besides.
+        What `summarise_calibration_and_holdout` and `describe_customers` give for it; purchases_<days>d and the
+        customer's usual store_id besides.
+    season : Season, optional
+        As it was known then; None: every day is like every other.
     """
 
     origin: date
     horizon_days: int
     frame: pd.DataFrame = field(repr=False)
+    season: Season | None = field(default=None, repr=False)
 
     def days(self, horizon_days: int) -> int:
         """The horizon, cut where this sample ends."""
         return min(horizon_days, self.horizon_days)
+
+    def operational_days(self, horizon_days: int) -> Floats:
+        """Average days of each customer's store that the days of a horizon, cut where this sample ends, are worth."""
+        if self.season is None:
+            return np.full(len(self.frame), float(self.days(horizon_days)))
+        return self.season.operational_days(self.frame["store_id"], self.days(horizon_days))
 
     @property
     def end(self) -> date:
@@ -109,8 +122,7 @@ def describe_now(engine: Engine, as_of_date: date, horizon_days: int, summary: p
     for step in RHYTHM_STEPS:
         engine.run(step, as_of_date=as_of_date)
     known = summary[["customer_id", "frequency", "recency", "T", "sum_log_itt"]]
-    described = describe_customers(engine, as_of_date)
-    return Sample(as_of_date, horizon_days, known.merge(described, on="customer_id", how="left", validate="one_to_one"))
+    return _describe(engine, as_of_date, horizon_days, known)
 
 
 def find_earlier(samples: Sequence[Sample], sample_origin: date, horizon_days: int) -> list[Sample]:
@@ -123,6 +135,13 @@ def find_earlier(samples: Sequence[Sample], sample_origin: date, horizon_days: i
 def _summarise(engine: Engine, origin: date, horizon_days: int, horizons_days: Sequence[int]) -> Sample:
     marks = sorted({min(days, horizon_days) for days in horizons_days})
     known = summarise_calibration_and_holdout(engine, origin, origin + timedelta(days=horizon_days), marks)
+    return _describe(engine, origin, horizon_days, known.iloc[:: max(math.ceil(len(known) / MOST_CUSTOMERS), 1)])
+
+
+def _describe(engine: Engine, origin: date, horizon_days: int, known: pd.DataFrame) -> Sample:
+    """A sample of the histories that the engine holds as of its origin."""
     described = describe_customers(engine, origin)
-    some = known.iloc[:: max(math.ceil(len(known) / MOST_CUSTOMERS), 1)]
-    return Sample(origin, horizon_days, some.merge(described, on="customer_id", validate="one_to_one"))
+    stores = engine.frame(f"FROM {engine.run(CUSTOMER_STORES)}")
+    for part in (described, stores):
+        known = known.merge(part, on="customer_id", how="left", validate="one_to_one")
+    return Sample(origin, horizon_days, known, learn_season(engine, origin, horizon_days))

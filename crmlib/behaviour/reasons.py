@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ def explain_chances(forecaster: Forecaster, model: str, now: Sample) -> pd.Serie
     days = max(forecaster.horizons_days)
 
     def ask(frame: pd.DataFrame) -> Floats:
-        made = forecaster.afresh([days]).forecast(model, Sample(now.origin, now.horizon_days, frame))
+        made = forecaster.afresh([days]).forecast(model, replace(now, frame=frame))
         return made[f"p_buy_{days}d"].to_numpy(float)
 
     frame = now.frame

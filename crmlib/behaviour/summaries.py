@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlib.behaviour.backtest import Backtest
 from crmlib.behaviour.churn import HIATUS_RULE
-from crmlib.behaviour.forecasts import BLEND, MIXTURE, RHYTHM, TREES
+from crmlib.behaviour.forecasts import BLEND, MIXTURE, RHYTHM, SEASON, TREES
 from crmlib.behaviour.lifecycle import STAGES
 from crmlib.behaviour.patterns import group_frequencies
 
@@ -21,6 +21,7 @@ MODEL_NAMES = {
     "pareto_nbd": "Pareto/NBD (lifetimes)",
     RHYTHM: "Rhythm model",
     MIXTURE: "Rhythm mixture",
+    SEASON: "Rhythm mixture in season",
     HIATUS_RULE: "Plain rule",
     TREES: "Trees",
     BLEND: "Blend",

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,20 @@ _FIT_ROWS = 300_000
 _THREADED_ROWS = 100_000
 
 
+class CountTrees(Protocol):
+    """Of scikit-learn, which tells no types."""
+
+    def predict(self, told: pd.DataFrame) -> Floats:
+        """Mean of what comes, a number a row."""
+
+
+class ChanceTrees(Protocol):
+    """Of scikit-learn, which tells no types."""
+
+    def predict_proba(self, told: pd.DataFrame) -> Floats:
+        """Chances of no and yes: rows × 2."""
+
+
 @dataclass(frozen=True)
 class Trees:
     """Fitted trees.
@@ -66,8 +81,8 @@ class Trees:
         Whether `counts` gives a ratio.
     """
 
-    counts: object
-    chances: Mapping[int, object]
+    counts: CountTrees
+    chances: Mapping[int, ChanceTrees]
     columns: Sequence[str]
     with_offset: bool
 
@@ -87,7 +102,7 @@ class Trees:
         """
         told = describe(frame, model, seen_days)[list(self.columns)]
         with _few_threads(len(told)):
-            probability: Floats = self.chances[horizon_days].predict_proba(told)[:, 1]  # type: ignore[attr-defined]
+            probability: Floats = self.chances[horizon_days].predict_proba(told)[:, 1]
         return probability
 
     def expected_purchases(self, frame: pd.DataFrame, model: PurchaseModel, days: int) -> Floats:
@@ -95,7 +110,7 @@ class Trees:
         told = describe(frame, model, days)
         offset = np.exp(told["log_expected"].to_numpy()) if self.with_offset else 1.0
         with _few_threads(len(told)):
-            expected: Floats = offset * self.counts.predict(told[list(self.columns)])  # type: ignore[attr-defined]
+            expected: Floats = offset * self.counts.predict(told[list(self.columns)])
         return expected
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from crmlib.behaviour.backtest import Backtest, backtest_models, choose_models, forecast_today
 from crmlib.behaviour.btyd import train_btyd
-from crmlib.behaviour.forecasts import MODELS
+from crmlib.behaviour.forecasts import MODELS, SEASON
 from crmlib.behaviour.histories import group_histories
 from crmlib.behaviour.origins import Sample, collect_samples
 from crmlib.behaviour.rhythm import train_rhythm
@@ -100,7 +100,7 @@ def found(samples: list[Sample]) -> Backtest:
 def test_the_backtest_of_cdnow(found: Backtest) -> None:
     scores = found.scores
     assert not scores.duplicated(["model", "origin", "horizon", "segment"]).any()
-    assert set(scores["model"]) == set(MODELS)
+    assert set(scores["model"]) == set(MODELS) - {SEASON}  # the history is shorter than a year
     last = scores[(scores["origin"] == date(1998, 3, 31)) & (scores["segment"] == "all")]
     used = last[last["horizon"] == 91].set_index("model")
     assert used.loc[["mbg_cnbd_k", "rhythm_mixture"], "coverage"].between(0.76, 0.84).all()

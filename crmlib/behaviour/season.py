@@ -1,0 +1,212 @@
+"""How busy each day is in each store, and how many average days a stretch of calendar days is worth there.
+
+In an operational day as much is bought as on an average day; the season stretches and shortens it. A day's busyness is
+its weekday's in that store, times its time of the year's and, where it is a day apart (a store shut on the first of
+May, the day before Twelfth Night), that day's own, as they were in the years before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crmlib.behaviour.integrals import Floats
+from crmlib.engine import Engine, Step
+
+#: Days of a year, and of the quarter that must lie beside it before it tells a time of the year from a trend.
+YEAR_DAYS, QUARTER_DAYS = 365, 91
+#: A date of the year is a day apart if it sold so much less or more than its weekday and time of the year.
+APART = (0.5, 1.5)
+#: Tickets that were to be expected on a date of the year before it can be called apart.
+ENOUGH_TICKETS = 20
+_SMOOTHING_DAYS = 5.0
+_ROUNDS = 2  # days apart are found, left out of the times of the year, and found again
+
+STORE_DAYS = Step(
+    "store_days",
+    """
+SELECT coalesce(store_id, channel, 'no store') AS store_id, bought_on, count(*) AS tickets
+FROM tickets
+WHERE bought_on <= $as_of_date AND coalesce(amount, 0) >= 0
+  AND coalesce(lower(status), '') NOT IN ('cancelled', 'canceled', 'voided')
+GROUP BY coalesce(store_id, channel, 'no store'), bought_on
+""",
+)
+
+CUSTOMER_STORES = Step(
+    "customer_stores",
+    """
+WITH counted AS (
+    SELECT customer_id, coalesce(store_id, channel, 'no store') AS store_id, count(*) AS tickets
+    FROM buyer_tickets
+    WHERE NOT is_return
+    GROUP BY customer_id, coalesce(store_id, channel, 'no store')
+),
+ranked AS (
+    SELECT customer_id, store_id,
+           row_number() OVER (PARTITION BY customer_id ORDER BY tickets DESC, store_id) AS place
+    FROM counted
+)
+SELECT customer_id, store_id
+FROM ranked
+WHERE place = 1
+""",
+)
+
+
+@dataclass(frozen=True)
+class Season:
+    """What is known of the season on a date.
+
+    Parameters
+    ----------
+    as_of_date : date
+        Nothing later was read.
+    busyness : DataFrame
+        Index store_id, columns the days after the date: 1 is an average day of that store.
+    apart : tuple of (int, int)
+        Days of the year (month, day) that are days apart.
+    knows_year : bool
+        Whether the history was long enough to tell the times of the year.
+    """
+
+    as_of_date: date
+    busyness: pd.DataFrame
+    apart: tuple[tuple[int, int], ...]
+    knows_year: bool
+
+    def operational_days(self, store_id: pd.Series, days: int) -> Floats:
+        """Average days that the next calendar days are worth in each store; of an unknown one, as in all together."""
+        passed = self.busyness.iloc[:, :days].sum(axis=1)
+        worth: Floats = store_id.map(passed).fillna(passed.mean()).to_numpy(float)
+        return worth
+
+
+def learn_season(engine: Engine, as_of_date: date, days_ahead: int) -> Season:
+    """Learn how busy each of the next days will be in each store.
+
+    Parameters
+    ----------
+    engine : Engine
+        With table tickets, of which anonymous ones count, too.
+    as_of_date : date
+        Nothing later is read.
+    days_ahead : int
+
+    Returns
+    -------
+    Season
+        Of every store that has sold anything. The times of the year are told from a year and a quarter of history
+        on; before that only the weekdays differ.
+    """
+    rows = engine.frame(f"FROM {engine.run(STORE_DAYS, as_of_date=as_of_date)}")
+    counts = rows.pivot_table(index="store_id", columns="bought_on", values="tickets", aggfunc="sum", fill_value=0)
+    counts.columns = pd.DatetimeIndex(counts.columns)
+    known = pd.date_range(counts.columns.min(), pd.Timestamp(as_of_date))
+    counts = counts.reindex(columns=known, fill_value=0).astype(float)
+    ahead = pd.date_range(known[-1] + pd.Timedelta(days=1), periods=days_ahead)
+    sold = counts.to_numpy()
+    opened = sold.cumsum(axis=1) > 0
+    weekly = _weekdays(sold, opened, known.day_of_week.to_numpy(np.int64))
+    expected = weekly[:, known.day_of_week] * opened * (sold.sum(axis=1) / opened.sum(axis=1))[:, None]
+    knows_year = len(known) >= YEAR_DAYS + QUARTER_DAYS
+    of_year, own = np.ones(len(ahead)), pd.Series(dtype="float64")
+    if knows_year:
+        of_year, own = _learn_year(sold.sum(axis=0), expected.sum(axis=0), known, ahead)
+    busyness = weekly[:, ahead.day_of_week] * of_year
+    return Season(
+        as_of_date,
+        pd.DataFrame(busyness, counts.index, ahead),
+        tuple(divmod(int(day), 100) for day in own.index),
+        knows_year,
+    )
+
+
+def tabulate_season(season: Season) -> pd.DataFrame:
+    """Table `season_index`: store_id, day, busyness."""
+    days = season.busyness.columns
+    return pd.DataFrame(
+        {
+            "store_id": season.busyness.index.repeat(len(days)),
+            "day": np.tile(days, len(season.busyness)),
+            "busyness": season.busyness.to_numpy().ravel(),
+        }
+    )
+
+
+def summarise_weeks(season: Season) -> pd.DataFrame:
+    """How busy the whole weeks ahead will be, the stores together: columns week (its first day), busyness."""
+    by_day = season.busyness.mean()
+    weeks = len(by_day) // 7
+    means = by_day.to_numpy()[: 7 * weeks].reshape(weeks, 7).mean(axis=1)
+    first = season.as_of_date + timedelta(days=1)
+    return pd.DataFrame({"week": [first + timedelta(weeks=week) for week in range(weeks)], "busyness": means})
+
+
+def _weekdays(counts: Floats, opened: NDArray[np.bool_], weekday: NDArray[np.int64]) -> Floats:
+    """Busyness by store and weekday: the store's own, drawn to that of all as far as chance explains the difference."""
+    of_day = (weekday[:, None] == np.arange(7)).astype(np.float64)
+    sold = counts @ of_day
+    own = sold / np.maximum(opened @ of_day, 1.0)
+    own /= np.maximum(own.mean(axis=1, keepdims=True), 1e-9)
+    shared = (sold.sum(axis=1, keepdims=True) * own).sum(axis=0) / sold.sum()
+    noise = shared**2 / np.maximum(sold, 1.0)
+    spread = max(float(((own - shared) ** 2 - noise).mean()), 0.0)
+    drawn = shared + (own - shared) * spread / np.maximum(spread + noise, 1e-12)
+    weekly: Floats = drawn / drawn.mean(axis=1, keepdims=True)
+    return weekly
+
+
+def _learn_year(
+    total: Floats, expected: Floats, known: pd.DatetimeIndex, ahead: pd.DatetimeIndex
+) -> tuple[Floats, pd.Series]:
+    """Busyness of the days ahead beside that of their weekdays, and of the days apart; its mean over a year is 1.
+
+    All stores together: one alone has too few years to tell its times of the year from its own growth.
+    """
+    own = pd.Series(dtype="float64")
+    for _ in range(_ROUNDS):
+        usual = ~np.isin(_dates(known), own.index)
+        by_level = expected * _level(total, expected, usual)
+        then = _times_of_year(total, by_level, usual, known, known)
+        own = _find_apart(total, by_level * then, known)
+    mean = (then * own.reindex(_dates(known)).fillna(1.0).to_numpy())[-YEAR_DAYS:].mean()
+    of_year = _times_of_year(total, by_level, usual, known, ahead) * own.reindex(_dates(ahead)).fillna(1.0).to_numpy()
+    return of_year / mean, own
+
+
+def _dates(days: pd.DatetimeIndex) -> NDArray[np.int64]:
+    """Dates of the year, as 100 × month + day."""
+    dates: NDArray[np.int64] = (100 * days.month + days.day).to_numpy(np.int64)
+    return dates
+
+
+def _level(total: Floats, expected: Floats, usual: NDArray[np.bool_]) -> Floats:
+    """The trend: sales over what weekdays make likely, in the year around each day."""
+    sums = [
+        pd.Series(np.where(usual, part, 0.0)).rolling(YEAR_DAYS, center=True, min_periods=YEAR_DAYS // 2 + 1).sum()
+        for part in (total, expected)
+    ]
+    level: Floats = (sums[0] / sums[1].clip(lower=1e-9)).to_numpy()
+    return level
+
+
+def _times_of_year(
+    total: Floats, expected: Floats, usual: NDArray[np.bool_], known: pd.DatetimeIndex, asked: pd.DatetimeIndex
+) -> Floats:
+    """Sales of all years around each time of the year, over those that weekdays and trend make likely."""
+    apart = np.abs(known.day_of_year.to_numpy() - asked.day_of_year.to_numpy()[:, None])
+    near = np.exp(-0.5 * (np.minimum(apart, YEAR_DAYS - apart) / _SMOOTHING_DAYS) ** 2) * usual
+    of_year: Floats = (near @ total) / np.maximum(near @ expected, 1e-9)
+    return of_year
+
+
+def _find_apart(total: Floats, expected: Floats, known: pd.DatetimeIndex) -> pd.Series:
+    """Dates of the year that sold far less or more than they should have, and how much."""
+    dates = pd.DataFrame({"total": total, "expected": expected}).groupby(_dates(known)).sum()
+    ratio = dates["total"] / dates["expected"].clip(lower=1e-9)
+    return ratio[(dates["expected"] >= ENOUGH_TICKETS) & ((ratio < APART[0]) | (ratio > APART[1]))]
