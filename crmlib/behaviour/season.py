@@ -138,6 +138,21 @@ def tabulate_season(season: Season) -> pd.DataFrame:
     )
 
 
+def tell_season(season: Season) -> tuple[str, str]:
+    """Say what is known of the season; beside it the tone for `crmlib.report.tables.finding`."""
+    if not season.knows_year:
+        needed = f"{YEAR_DAYS + QUARTER_DAYS} days of history"
+        return f"Only the days of the week are told apart: times of the year need {needed}.", "attention"
+    by_day = season.busyness.mean()
+    busiest, quietest = by_day.idxmax(), by_day.idxmin()
+    told = f"The busiest day ahead is {busiest:%A %-d %B}, {by_day.max():.0%} of an average day"
+    told += f"; the quietest is {quietest:%A %-d %B}, {by_day.min():.0%}."
+    if not season.apart:
+        return told, "neutral"
+    apart = ", ".join(f"{date(2000, month, day):%-d %B}" for month, day in season.apart)
+    return f"{told} Days of the year that are always apart: {apart}.", "neutral"
+
+
 def summarise_weeks(season: Season) -> pd.DataFrame:
     """How busy the whole weeks ahead will be, the stores together: columns week (its first day), busyness."""
     by_day = season.busyness.mean()

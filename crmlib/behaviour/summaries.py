@@ -54,6 +54,7 @@ def tell_verdict(backtest: Backtest, horizon_days: int) -> tuple[str, str]:
     better = [f"{MODEL_NAMES[name]} ({_list(words)})" for name, words in beaten.items() if words]
     if HIATUS_RULE in (backtest.counts_model, backtest.chances_model):
         used += "; the plain rule won there, and no model is needed"
+    used += _tell_season(backtest, horizon_days)
     if not better:
         return f"{used}. On those days, no model and no rule was better by more than chance.", "good"
     return f"{used}. On those days, better by more than chance: {_list(better)}.", "attention"
@@ -64,6 +65,21 @@ def tabulate_differences(last: pd.DataFrame) -> pd.DataFrame:
     ends = {column: column.replace("_difference", "") for column in last.columns if "_difference_" in column}
     told = last[["model", *ends]].rename(columns=ends)
     return told.assign(model=last["model"].replace(MODEL_NAMES))
+
+
+def _tell_season(backtest: Backtest, horizon_days: int) -> str:
+    """Whether the season is used, and what it was worth on the dates before the last; nothing where none was told."""
+    scores = backtest.scores
+    judged = scores[(scores["segment"] == "all") & (scores["horizon"] == horizon_days)]
+    before = judged[judged["origin"] < judged["origin"].max()]
+    deviance = before.pivot(index="origin", columns="model", values="poisson_deviance")
+    if SEASON not in deviance:
+        return ""
+    both = deviance[[MIXTURE, SEASON]].dropna().mean()
+    gain = 1 - float(both[SEASON] / both[MIXTURE])
+    use = "used" if SEASON in (backtest.counts_model, backtest.chances_model) else "not used"
+    word = "less" if gain > 0 else "more"
+    return f"; the season is {use} (with it, the rhythm mixture's counts were {abs(gain):.1%} {word} off there)"
 
 
 def last_scores(backtest: Backtest, horizon_days: int, segment: str = "all") -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -40,6 +41,27 @@ def test_the_verdict_is_what_the_scores_say(
     sentence, told = summaries.tell_verdict(make_backtest(worse, *used), 91)
     assert told == tone
     assert words in sentence
+
+
+@pytest.mark.parametrize(
+    ("deviance", "used", "words"),
+    [
+        (0.9, "rhythm_season", "the season is used (with it, the rhythm mixture's counts were 10.0% less off there)"),
+        (1.2, "trees", "the season is not used (with it, the rhythm mixture's counts were 20.0% more off there)"),
+    ],
+)
+def test_the_verdict_tells_what_the_season_was_worth(deviance: float, used: str, words: str) -> None:
+    told = make_backtest({}, used, used)
+    shared = {"origin": date(2024, 1, 1), "horizon": 91, "segment": "all"}
+    rows = pd.DataFrame(
+        [
+            {"model": "rhythm_mixture", "poisson_deviance": 1.0, **shared},
+            {"model": "rhythm_season", "poisson_deviance": deviance, **shared},
+        ]
+    )
+    scores = pd.concat([told.scores, rows.reindex(columns=SCORES).astype(told.scores.dtypes)])
+    assert words in summaries.tell_verdict(replace(told, scores=scores), 91)[0]
+    assert "the season" not in summaries.tell_verdict(told, 91)[0]
 
 
 def test_without_scores_the_verdict_is_a_warning() -> None:
