@@ -17,16 +17,9 @@ _ROWS = 10_000  # whose integrals are held at once
 
 
 def further_purchases(
-    k: int,
-    n: ArrayLike,
-    now: ArrayLike,
-    elapsed: ArrayLike,
-    horizon: ArrayLike,
-    a: float,
-    b: ArrayLike,
-    p_alive: ArrayLike = 1.0,
+    k: int, n: ArrayLike, now: ArrayLike, elapsed: ArrayLike, horizon: ArrayLike, a: float, b: ArrayLike
 ) -> Floats:
-    """Expected purchases within the horizon after the next one, for integer k.
+    """Expected purchases within the horizon after the next one, of customers alive, for integer k.
 
     A gap is k stages of a Poisson process. Of the m stages since the last purchase, i (fewer than k) have passed and
     m - i fall within the horizon; the chance of both is proportional to
@@ -44,10 +37,8 @@ def further_purchases(
     a : float
     b : array_like
         Beta distribution of the chance to leave, after the purchases made.
-    p_alive : array_like
-        Chance of being a customer still.
     """
-    rows = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in (n, now, elapsed, horizon, b, p_alive)))
+    rows = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in (n, now, elapsed, horizon, b)))
     turns = rows[3] / rows[1]
     many = (rows[0] * turns > _MANY_STAGES) | (turns > _FAR_AHEAD)
     if not many.any():
@@ -58,27 +49,18 @@ def further_purchases(
     chosen = np.flatnonzero(many)
     for start in range(0, len(chosen), _ROWS):
         part = chosen[start : start + _ROWS]
-        shape, clock, since, ahead, leaving, alive = (column[part] for column in rows)
-        expected[part] = alive * _further_purchases_over_rate(k, shape, clock, since, ahead, a, leaving)
+        shape, clock, since, ahead, leaving = (column[part] for column in rows)
+        expected[part] = _further_purchases_over_rate(k, shape, clock, since, ahead, a, leaving)
     return expected
 
 
 @compiled
 def _count_all(
-    made: Floats,
-    n: Floats,
-    now: Floats,
-    elapsed: Floats,
-    horizon: Floats,
-    b: Floats,
-    p_alive: Floats,
-    k: int,
-    a: float,
+    made: Floats, n: Floats, now: Floats, elapsed: Floats, horizon: Floats, b: Floats, k: int, a: float
 ) -> None:
     """Sum over m, stage by stage, in proportion to the chance of m = 0; the sum of all chances divides it."""
     chances = np.empty(k)
     for row in range(len(made)):
-        enough = _NEGLIGIBLE / max(p_alive[row], _NEGLIGIBLE)
         ahead = now[row] + horizon[row]
         comes, passed = horizon[row] / ahead, elapsed[row] / ahead
         chances[:] = 0.0
@@ -105,14 +87,14 @@ def _count_all(
                     # each further chance is less than rising / falling of the one before
                     rising, falling = comes * (n[row] + m), m - k + 1.0
                     left = 2.0 * likely * max(purchases, 1.0) * rising
-                    if rising < falling and left < enough * (falling - rising) * total:
+                    if rising < falling and left < _NEGLIGIBLE * (falling - rising) * total:
                         expected += likely * purchases
                         break
             expected += likely * purchases
             if total > _LARGE:
                 chances /= _LARGE
                 total, expected = total / _LARGE, expected / _LARGE
-        made[row] = p_alive[row] * expected / total
+        made[row] = expected / total
 
 
 def _purchases_before_leaving(opportunities: Floats, a: float, b: Floats) -> Floats:

@@ -86,9 +86,8 @@ class RhythmOutlook:
                     t,
                     self.a,
                     self.stays,
-                    self.p_alive,
                 )
-        return np.maximum(further, 0.0)
+        return self.p_alive * np.maximum(further, 0.0)
 
     @property
     def overdue(self) -> Floats:
