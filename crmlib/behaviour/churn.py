@@ -33,19 +33,22 @@ class Calibration:
     ----------
     coefficients : tuple of float
         Of 1, raw logit, log(1 + days since the last purchase), log(1 + frequency); (0, 1, 0, 0) changes nothing.
+    stretch : float
+        Days of the horizon it was learnt for over those it is used for: a silence counts by its share of the horizon.
     """
 
     coefficients: tuple[float, ...] = (0.0, 1.0, 0.0, 0.0)
+    stretch: float = 1.0
 
     def apply(self, p: Floats, histories: pd.DataFrame) -> Floats:
         """Calibrate raw probabilities of customers with these histories (frequency, recency, T in days)."""
         if self.coefficients == (0.0, 1.0, 0.0, 0.0):
             return p
-        calibrated: Floats = expit(_regressors(p, histories) @ np.array(self.coefficients))
+        calibrated: Floats = expit(_regressors(p, histories, self.stretch) @ np.array(self.coefficients))
         return calibrated
 
 
-def train_calibration(p: Floats, histories: pd.DataFrame, bought: ArrayLike) -> Calibration:
+def train_calibration(p: Floats, histories: pd.DataFrame, bought: ArrayLike, stretch: float = 1.0) -> Calibration:
     """Fit a calibration to what came.
 
     Parameters
@@ -56,6 +59,8 @@ def train_calibration(p: Floats, histories: pd.DataFrame, bought: ArrayLike) -> 
         Columns frequency, recency, T (days), as they were known then.
     bought : array_like of bool
         Whether a purchase came.
+    stretch : float
+        Days of the horizon within which it came, over those of the horizon that will be asked for.
 
     Returns
     -------
@@ -65,7 +70,7 @@ def train_calibration(p: Floats, histories: pd.DataFrame, bought: ArrayLike) -> 
     outcome = np.asarray(bought, float)
     if min(outcome.sum(), (1 - outcome).sum()) < _MIN_CASES:
         return Calibration()
-    return Calibration(tuple(_logistic(_regressors(p, histories), outcome)))
+    return Calibration(tuple(_logistic(_regressors(p, histories), outcome)), stretch)
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ class CalibratedModel:
         return found
 
 
-def calibrate(model: PurchaseModel, frame: pd.DataFrame, days: int) -> Calibration:
+def calibrate(model: PurchaseModel, frame: pd.DataFrame, days: int, asked_days: int | None = None) -> Calibration:
     """Learn the calibration of a model's chances within so many days at an origin whose future is known.
 
     Parameters
@@ -146,8 +151,11 @@ def calibrate(model: PurchaseModel, frame: pd.DataFrame, days: int) -> Calibrati
     frame : DataFrame
         What `summarise_calibration_and_holdout` gives for it.
     days : int
+    asked_days : int, optional
+        Of the horizon that will be asked for; the same when absent.
     """
-    return train_calibration(model.p_buy(frame, days), frame, frame["next_purchase_days"].le(days))
+    bought = frame["next_purchase_days"].le(days)
+    return train_calibration(model.p_buy(frame, days), frame, bought, days / (asked_days or days))
 
 
 def _days_since(histories: pd.DataFrame) -> Floats:
@@ -155,10 +163,10 @@ def _days_since(histories: pd.DataFrame) -> Floats:
     return days
 
 
-def _regressors(p: Floats, histories: pd.DataFrame) -> Floats:
+def _regressors(p: Floats, histories: pd.DataFrame, stretch: float = 1.0) -> Floats:
     raw = logit(np.clip(p, _TINY, 1 - _TINY))
     bought = np.log1p(histories["frequency"].to_numpy(float))
-    return np.column_stack([np.ones_like(raw), raw, np.log1p(_days_since(histories)), bought])
+    return np.column_stack([np.ones_like(raw), raw, np.log(stretch * (1 + _days_since(histories))), bought])
 
 
 def _hiatus(histories: pd.DataFrame) -> Floats:

@@ -130,7 +130,7 @@ class Forecaster:
             return {days: Calibration() for days in self.horizons_days}
         taught = earlier[-1]
         model = self.model(name, taught)
-        return {days: calibrate(model, taught.frame, taught.days(days)) for days in self.horizons_days}
+        return {days: calibrate(model, taught.frame, taught.days(days), at.days(days)) for days in self.horizons_days}
 
     def window(self, name: str, at: Sample) -> WindowCalibration:
         """Calibration of a model's next purchase, learnt at the latest sample that had ended by then."""
@@ -170,7 +170,8 @@ class Forecaster:
             for days in self.horizons_days:
                 p = then.p_buy(taught.frame, taught.operational_days(days))
                 bought = taught.frame["next_purchase_days"].le(taught.days(days))
-                chances[days] = train_calibration(p, taught.frame, bought).apply(chances[days], at.frame)
+                learnt = train_calibration(p, taught.frame, bought, taught.days(days) / at.days(days))
+                chances[days] = learnt.apply(chances[days], at.frame)
         return chances, {days: model.expected_purchases(at.frame, ahead[days]) for days in self.horizons_days}
 
     def _ask_rule(self, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:

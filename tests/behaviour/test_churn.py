@@ -29,6 +29,18 @@ def draw_histories(customers: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame({"frequency": frequency, "recency": recency, "T": age})
 
 
+def test_a_silence_counts_by_its_share_of_the_horizon() -> None:
+    """Learnt over a quarter, asked for half a year: twice the silence after twice the horizon is the same."""
+    then = pd.DataFrame({"frequency": 2.0, "recency": 10.0, "T": 10.0 + np.arange(0.0, 200.0)})
+    p = np.full(len(then), 0.4)
+    bought = np.arange(len(then)) % 5 < np.where(then["T"] < 80, 4, 1)
+    learnt = train_calibration(p, then, bought, stretch=91 / 182)
+    asked = then.assign(T=10.0 + 1 + 2 * (then["T"] - 10.0))  # 1 + days since the last purchase is twice as long
+    same = train_calibration(p, then, bought).apply(p, then)
+    assert learnt.apply(p, asked) == pytest.approx(same, rel=1e-12)
+    assert learnt.apply(p, then)[100] > same[100]
+
+
 def test_a_known_distortion_is_undone() -> None:
     histories = draw_histories(30_000, seed=2)
     random = np.random.default_rng(3)
