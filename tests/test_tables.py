@@ -55,6 +55,7 @@ KEYS = {
     "sync_changes": "target source_record_id",
     "model_parameters": "room model parameter",
     "linkage_model": "model",
+    "season_index": "store_id day",
     "demand_forecast": "category store_id week",
     "plan_prices": "plan limit",
     "plan_visits": "plan store_id",

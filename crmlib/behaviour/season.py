@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -214,10 +215,19 @@ def _times_of_year(
     total: Floats, expected: Floats, usual: NDArray[np.bool_], known: pd.DatetimeIndex, asked: pd.DatetimeIndex
 ) -> Floats:
     """Sales of all years around each time of the year, over those that weekdays and trend make likely."""
-    apart = np.abs(known.day_of_year.to_numpy() - asked.day_of_year.to_numpy()[:, None])
-    near = np.exp(-0.5 * (np.minimum(apart, YEAR_DAYS - apart) / _SMOOTHING_DAYS) ** 2) * usual
-    of_year: Floats = (near @ total) / np.maximum(near @ expected, 1e-9)
+    year_day = known.day_of_year.to_numpy() - 1
+    sums = [np.bincount(year_day, part * usual, YEAR_DAYS + 1) for part in (total, expected)]
+    around = [_around_the_year() @ part for part in sums]
+    of_year: Floats = (around[0] / np.maximum(around[1], 1e-9))[asked.day_of_year.to_numpy() - 1]
     return of_year
+
+
+@cache
+def _around_the_year() -> Floats:
+    """How much each day of the year tells of each: a bell over the days between, the year being a circle."""
+    apart = np.abs(np.subtract.outer(np.arange(YEAR_DAYS + 1), np.arange(YEAR_DAYS + 1)))
+    bell: Floats = np.exp(-0.5 * (np.minimum(apart, YEAR_DAYS - apart) / _SMOOTHING_DAYS) ** 2)
+    return bell
 
 
 def _find_apart(total: Floats, expected: Floats, known: pd.DatetimeIndex) -> pd.Series:
