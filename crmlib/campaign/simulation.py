@@ -20,17 +20,9 @@ from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.chance import derive_keys, replicate_key
 from crmlib.campaign.encoding import EncodedPlan, Rations, communication_keys, encode_plan, encode_silence
 from crmlib.campaign.kernel import simulate_chunk
+from crmlib.campaign.members import gather_members, read_members, restrict_members
 from crmlib.campaign.outcomes import NO_CONTACT, Outcome, Simulation
-from crmlib.campaign.people import (
-    Chunk,
-    PeopleTable,
-    gather_members,
-    read_chunks,
-    read_members,
-    read_stage_days,
-    restrict_members,
-    sample_people,
-)
+from crmlib.campaign.people import Chunk, PeopleTable, read_chunks, read_stage_days, sample_people
 from crmlib.campaign.posterior import Rhythm, calibrate_alive, draw_customers, draw_parameters, find_stage_days
 from crmlib.campaign.rationing import estimate_demand, has_shared_limits, ration
 from crmlib.campaign.responses import draw_lifts

@@ -7,13 +7,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from crmlib.activation.decisions import (
-    REASON_WORDS,
-    count_decisions,
-    count_reasons,
-    decide_contacts,
-    explain_customer,
-)
+from crmlib.activation.decisions import decide_contacts
+from crmlib.activation.explanations import REASON_WORDS, count_decisions, count_reasons, explain_customer
 from crmlib.engine import quote
 from crmlib.errors import NothingToDo
 from tests.campaign.made_base import AS_OF, FIRST_DAY, gather, make_base, name, permit

@@ -18,8 +18,9 @@ import numpy as np
 from crmlib.campaign.chance import derive_keys, replicate_key
 from crmlib.campaign.choosing import OfferCap
 from crmlib.campaign.kernel import simulate_chunk
+from crmlib.campaign.members import gather_members
 from crmlib.campaign.optimise import Problem, optimise
-from crmlib.campaign.people import gather_members, read_chunks
+from crmlib.campaign.people import read_chunks
 from crmlib.campaign.posterior import draw_customers, draw_parameters, read_rhythm
 from crmlib.campaign.scenario import make_horizon, make_scenarios
 from crmlib.campaign.shapes import CONTACT, DAY_COUNT, TOTAL
