@@ -84,7 +84,7 @@ def init(
     """Guess the mapping of some files from headings and contents, and write it as a params file with comments."""
     from crmlib.params import load_params
     from crmlib.sources.guessing.writing import write_params
-    from crmlib.sources.staging import check_sources
+    from crmlib.sources.previews import check_sources
 
     target, told = write_params(directory, [*files, *(more or [])])
     for line in told:

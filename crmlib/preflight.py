@@ -17,8 +17,8 @@ from crmlib.governance import Governance, read_governance
 from crmlib.identity.rulings import find_rulings, read_rulings
 from crmlib.params import Params, load_params, local_today, resolve_as_of, resolve_path
 from crmlib.sources.landing import is_on_server
+from crmlib.sources.previews import check_sources
 from crmlib.sources.readers import find_files
-from crmlib.sources.staging import check_sources
 
 
 def resolve_params(params_file: Path, overrides: Mapping[str, Any] | None = None, as_of: date | None = None) -> Params:

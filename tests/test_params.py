@@ -180,8 +180,8 @@ def test_of_a_list_of_deliveries_the_wrong_one_is_named(write):
     path = write(text + "    - {path: b.csv, fields: {source_record_id: A}, foo: 1}\n")
     assert problems_of(path) == [
         f"{path}:9: sources.erp.customers[2].foo: this key is unknown. Known here: path, sql, rest, access, member, "
-        "rows_with, format, dialect, preset, form, fields, values, tags, keep, record_source, delivered_on, expects, "
-        "abandoned_after_hours, full_snapshot, most_unmapped, timezone, owner."
+        "rows_with, unfold, format, dialect, preset, form, fields, values, tags, keep, record_source, delivered_on, "
+        "expects, abandoned_after_hours, full_snapshot, most_unmapped, timezone, owner."
     ]
 
 

@@ -25,6 +25,7 @@ from crmlib.params.sources import Expected as Expected
 from crmlib.params.sources import FieldFrom as FieldFrom
 from crmlib.params.sources import FieldMap as FieldMap
 from crmlib.params.sources import TruthSource as TruthSource
+from crmlib.params.sources import Unfold as Unfold
 from crmlib.params.sources import known_fields as known_fields
 from crmlib.params.sources import needed_fields as needed_fields
 from crmlib.params.vocabulary import CHANNELS as CHANNELS

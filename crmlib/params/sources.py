@@ -164,6 +164,36 @@ class Expected(Settings):
     missing: Literal["alarm", "stop"] = "alarm"
 
 
+class Unfold(Settings):
+    """Cells of a kind that stand beside each other in a row, such as the lines of an order: each is to be a row.
+
+    Parameters
+    ----------
+    columns : str
+        Regular expression of their headings, such as ``line_item_\\d+``.
+    name : str
+        What the cell is called then: its parts are the columns ``<name>.<part>``.
+    parts : list of str
+        Parts of a cell, written ``part:value``.
+    between : str
+        What stands between them.
+    """
+
+    columns: str
+    name: str
+    parts: list[str] = Field(min_length=1)
+    between: str = Field(default="|", min_length=1, max_length=1)
+
+    @field_validator("columns")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"this is not a regular expression ({error})") from None
+        return value
+
+
 class EntitySource(Settings):
     """Where one entity of a source lies, and what its columns mean.
 
@@ -183,6 +213,8 @@ class EntitySource(Settings):
     rows_with : str or dict of str to list of str, optional
         Column that says which rows are this entity's: those in which it is filled, or holds one of the values listed.
         The others belong to another entity of the same file (the lines of an order) and are not counted here.
+    unfold : Unfold, optional
+        Cells that are rows of their own.
     format : str, optional
         By the file's name when absent.
     expects : Expected, optional
@@ -203,6 +235,7 @@ class EntitySource(Settings):
     access: Access | None = None
     member: str | None = None
     rows_with: str | dict[str, list[str]] | None = None
+    unfold: Unfold | None = None
     format: Literal["csv", "tsv", "parquet", "excel", "json"] | None = None
     dialect: Dialect = Dialect()
     preset: str | None = None

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from crmlib.errors import GateError
 from crmlib.params import Expected
 from crmlib.sources.landing import day_in_name
-from crmlib.sources.staging import Staging, list_entries
+from crmlib.sources.previews import list_entries
+from crmlib.sources.staging import Staging
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 

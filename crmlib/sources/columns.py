@@ -47,7 +47,7 @@ def typed_name(field: str) -> str:
 
 
 def choose_expressions(table: str, delivery: Delivery, mapped: Collection[str], timezone: str) -> dict[str, str]:
-    """The expression for each staged column: what is mapped, what intake makes itself, or nothing.
+    """The expression for each staged column that is filled: by what is mapped, or by intake itself.
 
     Parameters
     ----------
@@ -59,12 +59,11 @@ def choose_expressions(table: str, delivery: Delivery, mapped: Collection[str], 
     timezone : str
         Where the run is: what day it was is told there.
     """
-    chosen = {column.name: f"CAST(NULL AS {column.sql_type})" for column in staged_columns(table)}
-    chosen |= {name: typed_name(name) for name in mapped if name in chosen}
+    held = {column.name for column in staged_columns(table)}
+    chosen = {name: typed_name(name) for name in mapped if name in held}
     chosen["source"] = literal(delivery.source)
-    chosen["delivery"] = literal(delivery.load)
     delivered = f"TIMESTAMPTZ '{delivery.delivered_at.isoformat()}'"
-    chosen["updated_at"] = f"coalesce({chosen['updated_at']}, {delivered})"
+    chosen["updated_at"] = f"coalesce({chosen['updated_at']}, {delivered})" if "updated_at" in chosen else delivered
     if table in ("tickets", "ticket_lines") and "ticket_id" not in mapped:
         chosen["ticket_id"] = f"'{delivery.hash[:12]}-' || row"
     if table == "ticket_lines" and "line" not in mapped:
@@ -78,7 +77,8 @@ def choose_expressions(table: str, delivery: Delivery, mapped: Collection[str], 
         other = literal(delivery.given.record_source or delivery.source)
         chosen["record_source"] = f"CASE WHEN {chosen['buyer_email']} IS NOT NULL THEN {other} END"
     if table == "source_records":
-        chosen["extra"] = "extra"
+        if delivery.given.keep:
+            chosen["extra"] = "extra"
         if delivery.given.tags:
             added = f"[{', '.join(literal(tag) for tag in delivery.given.tags)}]"
             own = chosen["tags"] if "tags" in mapped else "[]"
@@ -86,8 +86,8 @@ def choose_expressions(table: str, delivery: Delivery, mapped: Collection[str], 
     return chosen
 
 
-def state_consents(names: list[str]) -> str:
-    """The consents a customer's row states, as JSON: turned into events once the row is accepted."""
+def state_consents(names: list[str]) -> str | None:
+    """The consents a customer's row states, as JSON: turned into events once the row is accepted; None if none can."""
     stated = [name for name in names if name.startswith("consent.") and len(name.split(".")) > 2]
     given = {name.removeprefix("consent."): typed_name(name) for name in names if name.startswith("consent.")}
     entries = []
@@ -110,7 +110,7 @@ def state_consents(names: list[str]) -> str:
             f"'legal_basis': {given.get('legal_basis', 'CAST(NULL AS VARCHAR)')}, "
             f"'evidence': nullif(concat_ws(', ', {', '.join(evidence) or 'NULL'}), '')}}"
         )
-    return f"to_json([{', '.join(entries)}])" if entries else "CAST(NULL AS JSON)"
+    return f"to_json([{', '.join(entries)}])" if entries else None
 
 
 def _tell_grant(given: Mapping[str, str], granted: str) -> list[str]:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from crmlib.engine import Engine, quote
+from crmlib.sources.staged_tables import hold
 from crmlib.sources.staging import Staging
 
+TICKET_COLUMNS = (
+    "source", "ticket_id", "record_source", "source_record_id", "loyalty_card", "buyer_email", "bought_at", "bought_on",
+    "store_id", "channel", "status", "updated_at", "dated", "amount", "discount", "items",
+)  # fmt: skip
 TICKETS_OF_LINES = """
     INSERT INTO staged_tickets_rows BY NAME
     WITH changed AS (
@@ -74,6 +79,10 @@ STATED_CONSENTS = """
     WHERE file IS NOT NULL AND (told_when OR decision IS DISTINCT FROM stated_before)
 """
 
+CONSENT_COLUMNS = (
+    "source", "source_record_id", "record_source", "channel", "purpose", "happened_at", "decision", "legal_basis",
+    "wording_version", "evidence", "updated_at", "dated", "delivery", "delivery_row",
+)  # fmt: skip
 CONSENTS_OF_RECORDS = """
     INSERT INTO staged_consent_events_rows BY NAME
     SELECT source, source_record_id, source AS record_source, channel, purpose, happened_at, decision,
@@ -92,7 +101,7 @@ def stage_tickets_of_lines(staging: Staging) -> None:
         if "ticket_lines" in source.entities and "tickets" not in source.entities
     ]
     if sources and staging.engine.has("fresh_ticket_lines"):
-        staging.staged("tickets")
+        hold(staging.engine, "tickets", TICKET_COLUMNS)
         staging.engine.execute(TICKETS_OF_LINES, sources=sources)
 
 
@@ -106,7 +115,7 @@ def stage_consents_of_records(staging: Staging, base: str | None) -> None:
     base : str or None
         View of ``consent_events`` as the base run left it.
     """
-    staging.staged("consent_events")
+    hold(staging.engine, "consent_events", CONSENT_COLUMNS)
     known = quote(base) if base is not None else "(SELECT * FROM staged_consent_events WHERE false)"
     staging.engine.execute(STATED_CONSENTS.replace("{known}", known), stated=STATED)
     staging.engine.execute(CONSENTS_OF_RECORDS, stated=STATED, undated=UNDATED)

@@ -85,14 +85,17 @@ def _list_checks(columns: Mapping[str, str], tombstones: Tombstones, country: st
         ("birth_date", ("birth_date", *NAME), lambda born, *name: known("name_birth", name_birth_form(born, *name))),
         ("key", ("source", "key_kind", "key"), is_key),
     ]
-    return [check for check in checks if set(check[1]) <= set(columns)]
+    return [check for check in checks if set(check[1]) - set(NAME) <= set(columns)]
 
 
 def _stop_rows(staging: Staging, staged: str, field: str, names: tuple[str, ...], check: Callable[..., bool]) -> None:
     engine = staging.engine
-    given = f"SELECT {', '.join(map(quote, names))} FROM {quote(staged)} WHERE {quote(field)} IS NOT NULL"
+    held = engine.columns(staged)
+    said = (quote(name) if name in held else f"CAST(NULL AS VARCHAR) AS {quote(name)}" for name in names)
+    given = f"SELECT {', '.join(said)} FROM {quote(staged)} WHERE {quote(field)} IS NOT NULL"
     engine.map_distinct("looked_at", given, partial(_as_row, check), {ERASED: pa.bool_()})
-    same = " AND ".join(f"looked_at.{quote(name)} IS NOT DISTINCT FROM staged.{quote(name)}" for name in names)
+    compared = [quote(name) for name in names if name in held]
+    same = " AND ".join(f"looked_at.{name} IS NOT DISTINCT FROM staged.{name}" for name in compared)
     if engine.row(f"SELECT bool_or({ERASED}) AS found FROM looked_at")["found"]:
         engine.execute(
             f"UPDATE {quote(staged)} AS staged SET fault_field = '{field}', fault_rule = '{ERASED}' "

@@ -25,6 +25,7 @@ from crmlib.sources.derived import accept_restated_records, stage_consents_of_re
 from crmlib.sources.erased import stop_erased
 from crmlib.sources.landing import Landing, has_cursor, read_ledger
 from crmlib.sources.ledger import make_ledger
+from crmlib.sources.previews import list_entries
 from crmlib.sources.quarantine import (
     check_usable,
     collect_rejected,
@@ -34,7 +35,8 @@ from crmlib.sources.quarantine import (
     make_repeated_rows,
 )
 from crmlib.sources.snapshots import find_snapshots, mark_deleted
-from crmlib.sources.staging import Staging, list_entries
+from crmlib.sources.staged_tables import clear
+from crmlib.sources.staging import Staging
 from crmlib.sources.succession import succeed
 from crmlib.sources.tombstones import Tombstones, read_tombstones
 
@@ -114,11 +116,7 @@ def take_in(
     InputError
         If a file is missing, empty or unreadable, a column is missing, or no row of a delivery can be used.
     """
-    for table in ENTITIES.values():
-        for name in (f"staged_{table}", f"fresh_{table}"):
-            engine.execute(f"DROP VIEW IF EXISTS {name}")
-        for name in (f"staged_{table}_rows", f"staged_{table}_rows_begin"):
-            engine.execute(f"DROP TABLE IF EXISTS {name}")
+    clear(engine)
     assert isinstance(params.run.as_of_date, date)
     landing = Landing(
         landing_folder,

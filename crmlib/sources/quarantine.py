@@ -227,7 +227,7 @@ def _read_again(engine: Engine, delivery: Delivery) -> None:
     kind = given.format if given.path is not None else None
     with open_members(delivery.path, delivery.member or None, where) as files:
         (file,) = files.values()
-        whole = read_file(engine, file, kind, dialect, "read_again", where, given.rows_with)
+        whole = read_file(engine, file, kind, dialect, "read_again", where, given.rows_with, given.unfold)
         read, _ = drop_secrets(engine, whole)
         cells = ", ".join(f"{literal(name)}, {quote(name)}" for name in read.columns)
         engine.execute(

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from crmlib.engine import Engine, literal, quote
 from crmlib.errors import EngineError, InputError
-from crmlib.params import Dialect, resolve_path
+from crmlib.params import Dialect, Unfold, resolve_path
 from crmlib.sources.dialects import check_not_empty, read_heading, sniff_dialect
 from crmlib.sources.json_lines import read_json
 from crmlib.sources.reading import ROW, ReadFile, narrow, take_sample
 from crmlib.sources.text_files import read_text
+from crmlib.sources.unfolding import unfold_rows
 from crmlib.sources.workbooks import read_workbook
 
 #: Ending of a file's name -> its format; any other is text.
@@ -93,6 +94,7 @@ def read_file(
     table: str,
     where: str,
     rows_with: str | dict[str, list[str]] | None = None,
+    unfold: Unfold | None = None,
     rests: bool = False,
 ) -> ReadFile:
     """Read a file into a view of the engine.
@@ -112,6 +114,8 @@ def read_file(
     rows_with : str or dict of str to list of str, optional
         Column that must be filled, or hold one of the values listed: the other rows are another entity's. They keep
         their numbers.
+    unfold : Unfold, optional
+        Cells that are rows of their own.
     rests : bool
         Whether the rows of a text file that seems clean may stay in it until they are asked for.
 
@@ -129,9 +133,11 @@ def read_file(
     elif known == "json":
         read = read_json(engine, path, dialect, table, where)
     else:
-        read = read_text(engine, path, known, dialect, table, where, rests and rows_with is None)
+        read = read_text(engine, path, known, dialect, table, where, rests and rows_with is None and unfold is None)
     if rows_with is not None:
-        return _keep_rows(engine, read, rows_with, path, where)
+        read = _keep_rows(engine, read, rows_with, path, where)
+    if unfold is not None:
+        return unfold_rows(engine, read, unfold, path.name, where)
     return read if read.rests else take_sample(engine, read)
 
 

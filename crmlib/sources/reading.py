@@ -59,9 +59,9 @@ def held_name(table: str) -> str:
 
 
 def take_sample(engine: Engine, read: ReadFile) -> ReadFile:
-    """Take every so many rows of a file for its sample."""
+    """Take one row in so many of a file for its sample; always the same."""
     step = max(1, read.rows // SAMPLED_ROWS)
-    engine.view(f"{read.table}_sample", f"FROM {quote(read.table)} WHERE {quote(ROW)} % {step} = 0")
+    engine.view(f"{read.table}_sample", f"FROM {quote(read.table)} WHERE hash({quote(ROW)}) % {step} = 0")
     return replace(read, sample=f"{read.table}_sample")
 
 
@@ -80,3 +80,30 @@ def drop_read(engine: Engine, read: ReadFile) -> None:
     for name in names:
         engine.execute(f"DROP VIEW IF EXISTS {quote(f'{name}_sample')}; DROP VIEW {quote(name)}")
     engine.execute(f"DROP TABLE IF EXISTS {quote(held_name(names[-1]))}")
+
+
+def tell_reading(read: ReadFile, found: tuple[str, ...], secret: tuple[str, ...]) -> str:
+    """How a file was read, saying what was found out rather than given.
+
+    Parameters
+    ----------
+    read : ReadFile
+    found : tuple of str
+        What was found out of its dates and numbers, in words.
+    secret : tuple of str
+        Headings of columns that were dropped unread.
+    """
+    dialect = read.dialect
+    parts = {"parquet": ["Parquet"], "json": ["JSON"], "excel": [f"sheet {dialect.sheet}"]}.get(read.kind, [])
+    if "sheet" in read.sniffed:
+        parts[-1] += " (found)"
+    if not parts:
+        name = {"\t": "tab", "whitespace": "blanks"}.get(dialect.delimiter or "", dialect.delimiter)
+        parts = [
+            f"{dialect.encoding}{' (found)' if 'encoding' in read.sniffed else ''}",
+            f"delimiter {name}{' (found)' if 'delimiter' in read.sniffed else ''}",
+        ]
+    parts += [f"{part} (found)" for part in found]
+    if secret:
+        parts.append(f"dropped unread as secret: {', '.join(secret)}")
+    return ", ".join(parts)

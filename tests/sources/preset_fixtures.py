@@ -147,7 +147,7 @@ WOO_ORDER = {
     "order_id": "501", "order_number": "W-501", "order_date": "2026-03-01 10:15:00", "status": "wc-completed",
     "discount_total": "2.50", "order_total": "1021.40", "order_currency": "EUR", "payment_method": "stripe",
     "customer_email": "ana@mail.example", "billing_email": "bills@mail.example", "billing_first_name": "Ana",
-    "line_item_1": "name:Saw|sku:P1|quantity:1|total:1021.40",
+    "line_item_1": "name:Saw|product_id:14|sku:P1|quantity:1|total:1021.40|sub_total:1023.90",
 }  # fmt: skip
 
 #: Language -> titles, yes and no as the shop writes them.
@@ -228,8 +228,10 @@ FILES: dict[str, tuple[str, str, str, list[dict[str, str]] | list[list[str]]]] =
     "woocommerce_orders_current.csv": (
         ",", "utf-8", WOOCOMMERCE_ORDERS,
         [WOO_ORDER,
-         WOO_ORDER | {"order_id": "502", "customer_email": "", "status": "processing", "discount_total": "0"},
-         WOO_ORDER | {"order_id": "503", "status": "wc-refunded"},
+         WOO_ORDER | {"order_id": "502", "customer_email": "", "status": "processing", "discount_total": "0",
+                      "line_item_2": "name:Nails | small|product_id:15|sku:|quantity:2.5|total:9.00|sub_total:9.00|"
+                                     "tax:0.63|tax_data:a:1:{i:1;d:0.63;}|colour:grey|refunded:3.00"},
+         WOO_ORDER | {"order_id": "503", "status": "wc-refunded", "line_item_1": "", "line_item_2": " "},
          WOO_ORDER | {"order_id": "504", "status": "cancelled"}],
     ),
     **{

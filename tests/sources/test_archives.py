@@ -9,7 +9,7 @@ import pytest
 
 from crmlib.errors import InputError
 from crmlib.sources.archives import open_members
-from crmlib.sources.staging import check_sources
+from crmlib.sources.previews import check_sources
 
 TILL = {"path": "day.zip", "fields": {"ticket_id": "t", "bought_at": "at", "amount": "paid"}}
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from crmlib.errors import InputError
-from crmlib.sources.staging import check_sources
+from crmlib.sources.previews import check_sources
 from tests.sources.loopback import HOST, free_port, run_mariadb, run_postgresql
 
 FIELDS = {"source_record_id": "id", "full_name": "name", "updated_at": "changed"}

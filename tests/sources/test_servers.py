@@ -6,7 +6,7 @@ import pytest
 
 from crmlib.errors import InputError
 from crmlib.sources import servers
-from crmlib.sources.staging import check_sources
+from crmlib.sources.previews import check_sources
 from tests.sources.loopback import HOST, free_port, run_ftp, run_s3, run_sftp
 
 pytestmark = pytest.mark.full

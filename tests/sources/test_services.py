@@ -8,7 +8,7 @@ import pytest
 
 from crmlib.errors import InputError
 from crmlib.sources import services
-from crmlib.sources.staging import check_sources
+from crmlib.sources.previews import check_sources
 from tests.sources.loopback import CUT, free_port, run_service
 
 ROWS = [

@@ -17,6 +17,7 @@ from crmlib.sources.hidden import drop_secrets
 from crmlib.sources.presets import find_generation, list_presets, read_preset
 from crmlib.sources.readers import read_file
 from crmlib.sources.reading import ReadFile, drop_read
+from crmlib.sources.unfolding import list_unfolded
 
 #: Rows that are looked at.
 LOOKED_AT_ROWS = 1_000
@@ -147,9 +148,9 @@ def guess_columns(
 
 
 def _fits(name: str, headings: list[str]) -> bool:
-    delivery = EntitySource(path="x", preset=name)
+    delivery, preset = EntitySource(path="x", preset=name), read_preset(name, "x")
     try:
-        find_generation(delivery, read_preset(name, "x"), headings, "x", "x")
+        find_generation(delivery, preset, list_unfolded(headings, preset.unfold), "x", "x")
     except InputError:
         return False
     return True

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from crmlib.documents import Settings
 from crmlib.errors import InputError
-from crmlib.params import EntitySource, FieldFrom, FieldMap
+from crmlib.params import EntitySource, FieldFrom, FieldMap, Unfold
 from crmlib.sources.guessing.headings import score_fields
 from crmlib.sources.mapping import columns_of, rename_columns
 
@@ -53,7 +53,8 @@ class Preset(Settings):
     labelled : list of str
         Columns whose headings the tool's users choose.
     rows_with : str or dict of str to list of str, optional
-        As in params.
+    unfold : Unfold, optional
+        As in params; `fields` and `headings` name the columns there are then.
     date, decimal : str, optional
         As in a dialect.
     fields, values : dict
@@ -66,6 +67,7 @@ class Preset(Settings):
     also_called: dict[str, list[str]] = Field(default_factory=dict)
     labelled: list[str] = Field(default_factory=list)
     rows_with: str | dict[str, list[str]] | None = None
+    unfold: Unfold | None = None
     date: str | None = None
     decimal: Literal[".", ","] | None = None
     fields: dict[str, FieldMap] = Field(default_factory=dict)
@@ -98,6 +100,13 @@ def own_rows(delivery: EntitySource, where: str) -> str | dict[str, list[str]] |
     if delivery.rows_with is not None or delivery.preset is None:
         return delivery.rows_with
     return read_preset(delivery.preset, where).rows_with
+
+
+def own_cells(delivery: EntitySource, where: str) -> Unfold | None:
+    """Which cells of a file are rows of their own, as the params say, or else the preset."""
+    if delivery.unfold is not None or delivery.preset is None:
+        return delivery.unfold
+    return read_preset(delivery.preset, where).unfold
 
 
 def describe_preset(name: str) -> str:
@@ -139,6 +148,7 @@ def apply_preset(delivery: EntitySource, entity: str, columns: list[str], file_n
             "fields": {**{name: field for name, field in own.items() if field is not None}, **delivery.fields},
             "values": {**preset.values, **chosen.values, **delivery.values},
             "rows_with": own_rows(delivery, where),
+            "unfold": own_cells(delivery, where),
             "dialect": delivery.dialect.model_copy(update=dialect),
         }
     )

@@ -13,7 +13,7 @@ from crmlib.files import hash_file
 from crmlib.params import load_params, resolve_as_of
 from crmlib.sources.guessing.writing import write_params
 from crmlib.sources.intake import take_in
-from crmlib.sources.staging import check_sources
+from crmlib.sources.previews import check_sources
 from tests.sources.preset_fixtures import make_fixtures
 
 CLIENTES = (

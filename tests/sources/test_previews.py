@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crmlib.params import load_params
-from crmlib.sources.staging import check_sources, list_entries
+from crmlib.sources.previews import check_sources, list_entries
 
 
 def test_sources_in_order_have_no_problem(deliveries):
