@@ -15,6 +15,8 @@ from crmlib.audit.rows import Flag, lay_out, list_flags
 from crmlib.engine import Engine, Step, literal, quote
 from crmlib.params import Params
 
+#: Conditions that are packed into one number.
+BITS = 60
 #: Places that a finding shows.
 MOST_EXAMPLES = 3
 TOLD = pa.schema(
@@ -106,13 +108,10 @@ def judge(
 
 def _count(engine: Engine, entity: str, table: str, flags: Sequence[Flag]) -> str:
     """Judge each row of an entity once, and count by source, store and delivery: a row per check and such a part."""
-    columns, sums = [], []
-    for number, flag in enumerate(flags):
-        columns.append(f"CASE WHEN {flag.applies} THEN coalesce({flag.fails}, false) END AS c{number}")
-        sums += [f"count(c{number}) AS n{number}", f"count(*) FILTER (WHERE c{number}) AS f{number}"]
-        sums.append(f"coalesce(sum(revenue) FILTER (WHERE c{number}), 0) AS r{number}")
-        if flag.blocked != "false":
-            sums.append(f"count(*) FILTER (WHERE c{number} AND {flag.blocked}) AS x{number}")
+    columns = [
+        f"CASE WHEN {flag.applies} THEN coalesce({flag.fails}, false) END AS c{number}"
+        for number, flag in enumerate(flags)
+    ]
     flagged, counted = f"flagged_{entity}", f"counted_{entity}"
     granted = "granted, " if any(flag.blocked != "false" for flag in flags) else ""
     select = f"SELECT source, store, delivery, delivery_row, revenue, {granted}{', '.join(columns)} FROM {quote(table)}"
@@ -121,20 +120,50 @@ def _count(engine: Engine, entity: str, table: str, flags: Sequence[Flag]) -> st
         engine.run(Step(flagged, select))
     else:
         engine.view(flagged, select)
+    told = {
+        "looked": [f"c{number} IS NOT NULL" for number in range(len(flags))],
+        "failed": [f"coalesce(c{number}, false)" for number in range(len(flags))],
+        "blocked": [
+            "false" if flag.blocked == "false" else f"coalesce(c{number} AND {flag.blocked}, false)"
+            for number, flag in enumerate(flags)
+        ],
+    }
+    bits = {name: bit for kind, conditions in told.items() for name, bit in _pack(kind, conditions).items()}
+    # rows that are alike in all that checks say of them are counted together: they are a few hundred kinds
     engine.execute(
         f"""
         CREATE OR REPLACE TABLE {counted} AS
-        SELECT source, store, delivery, {", ".join(sums)} FROM {flagged} GROUP BY source, store, delivery
+        SELECT source, store, delivery, {", ".join(f"{bit} AS {name}" for name, bit in bits.items())},
+          count(*) AS rows, sum(revenue) AS revenue
+        FROM {flagged} GROUP BY source, store, delivery, {", ".join(bits)}
         """
     )
     rows = [
         f"""SELECT source, {literal(entity)} AS entity, {literal(flag.field)} AS field, {literal(flag.name)} AS "check",
-          store, delivery, n{number} AS rows, f{number} AS failing,
-          {f"x{number}" if flag.blocked != "false" else "0"} AS not_contactable, CAST(r{number} AS DOUBLE) AS revenue
-        FROM {counted}"""
+          store, delivery, sum(CASE WHEN {_holds("looked", number)} THEN rows ELSE 0 END) AS rows,
+          sum(CASE WHEN {_holds("failed", number)} THEN rows ELSE 0 END) AS failing,
+          {f"sum(CASE WHEN {_holds('blocked', number)} THEN rows ELSE 0 END)" if flag.blocked != "false" else "0"}
+            AS not_contactable,
+          CAST(sum(CASE WHEN {_holds("failed", number)} THEN revenue ELSE 0 END) AS DOUBLE) AS revenue
+        FROM {counted} GROUP BY source, store, delivery"""
         for number, flag in enumerate(flags)
     ]
     return " UNION ALL ".join(rows)
+
+
+def _pack(kind: str, conditions: Sequence[str]) -> dict[str, str]:
+    """Many conditions as few columns of bits: name -> expression."""
+    packed: dict[str, list[str]] = {}
+    for number, condition in enumerate(conditions):
+        if condition != "false":
+            bit = 1 << number % BITS
+            packed.setdefault(f"{kind}_{number // BITS}", []).append(f"CAST({condition} AS BIGINT) * {bit}")
+    return {name: " + ".join(terms) for name, terms in packed.items()}
+
+
+def _holds(kind: str, number: int) -> str:
+    """Whether one of the conditions that are packed holds."""
+    return f"{kind}_{number // BITS} & {1 << number % BITS} <> 0"
 
 
 def _count_deliveries() -> str:
@@ -154,7 +183,7 @@ def _count_deliveries() -> str:
 
 def _find_examples(engine: Engine, entity: str, flags: Sequence[Flag]) -> str:
     """Where the first rows that fail each check stand."""
-    sums = ", ".join(f"sum(f{number}) AS f{number}" for number in range(len(flags)))
+    sums = ", ".join(f"bool_or({_holds('failed', number)}) AS f{number}" for number in range(len(flags)))
     failing = engine.row(f"SELECT {sums} FROM counted_{entity}")
     failed = [(number, flag) for number, flag in enumerate(flags) if failing[f"f{number}"]]
     if not failed:

@@ -50,7 +50,10 @@ def phone_national(phone: str, country: str) -> str:
     """
     code = phonenumbers.country_code_for_region(country)
     written = rf"^'?(?:[+]{code}|00{code})?([1-9][0-9]+)$"
-    return f"regexp_extract(regexp_replace({phone}, '[ .-]', '', 'g'), {literal(written)}, 1)"
+    bare = f"translate({phone}, ' .-', '')"
+    # most are digits alone
+    spelt = f"regexp_extract({bare}, {literal(written)}, 1)"
+    return f"CASE WHEN regexp_full_match({phone}, '[1-9][0-9]+') THEN {phone} ELSE {spelt} END"
 
 
 def phone_e164(national: str, country: str) -> str:
@@ -68,11 +71,10 @@ def phone_e164(national: str, country: str) -> str:
     # where numbers have a prefix of their own at home, or a code serves several countries, none is plain
     if plan is None or plan.national_prefix_for_parsing or len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]) > 1:
         return "CAST(NULL AS VARCHAR)"
-    runs = "|".join(f"{digit}{{7}}" for digit in range(10))
     stairs = ", ".join(literal(number) for number in sorted(STAIRS))
     planned = " OR ".join(_fits(national, kind, plan.general_desc) for kind in (plan.fixed_line, plan.mobile))
     return (
-        f"CASE WHEN ({planned}) AND NOT regexp_matches({national}, {literal(f'(?:{runs})$')}) "
+        f"CASE WHEN ({planned}) AND right({national}, 7) <> repeat({national}[-1], 7) "
         f"AND {national} NOT IN ({stairs}) THEN {literal(f'+{code}')} || {national} END"
     )
 
@@ -101,26 +103,26 @@ def national_id(value: str, country: str) -> str:
     number = f"CAST(translate({value}[1], 'XYZ', '012') || {value}[2:-2] AS INT)"
     letter = f"{literal(CHECK_LETTERS)}[{number} % 23 + 1]"
     fillers = ", ".join(literal(filler) for filler in sorted(list_fillers()))
-    same = "|".join(f"{digit}{{7}}" for digit in range(10))
+    # of seven digits that are alike, six stand here
     return (
         f"CASE WHEN regexp_full_match({value}, '[0-9XYZ][0-9]{{7}}[A-Z]') THEN {letter} = {value}[-1] "
-        f"AND {value} NOT IN ({fillers}) AND NOT regexp_matches({value}, {literal(same)}) ELSE false END"
+        f"AND {value} NOT IN ({fillers}) AND {value}[2:7] <> repeat({value}[2], 6) ELSE false END"
     )
 
 
-def name_parts(given_name: str, surnames: str) -> str:
-    """Expression that tells a name whose parts are ordinary words, so that it is one; false where that is in doubt.
+def is_plain_part(part: str) -> str:
+    """Expression that tells a part of a name of ordinary words; a given name and a surname that are so are a name.
 
     Parameters
     ----------
-    given_name, surnames : str
-        Expressions of the given name, and of the first surname or both.
+    part : str
+        Expression of the given name, or of the first surname or both.
     """
     said = read_words("no_name") | read_words("no_value")
     none = "|".join(sorted({re.escape(word) for text in said for word in text.split()}))
     words = literal(rf"{_WORD}(?: {_WORD})*")
-    both = f"lower(strip_accents({given_name} || ' ' || {surnames}))"
+    folded = f"lower(strip_accents({part}))"
     return (
-        f"coalesce(regexp_full_match({given_name}, {words}) AND regexp_full_match({surnames}, {words}) "
-        f"AND NOT regexp_matches({both}, {literal(rf'(?:^| )(?:{none})(?: |$)')}), false)"
+        f"(regexp_full_match({part}, {words}) "
+        f"AND NOT regexp_matches({folded}, {literal(rf'(?:^| )(?:{none})(?: |$)')}))"
     )

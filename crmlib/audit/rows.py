@@ -35,6 +35,11 @@ USABLE = {
     "postal": "coalesce(postcode_ok, false) AND coalesce(address_line, street) IS NOT NULL",
     "push": "true",
 }
+#: People whose records are of several sources, each told by a number: most are of one, and need no further look.
+KNOWN_BY_SEVERAL = """
+    SELECT hash(person) AS person_hash FROM {table} WHERE person IS NOT NULL
+    GROUP BY person_hash HAVING min(source) <> max(source)
+"""
 #: Column that says in which store a row belongs.
 STORES = {"customers": "home_store_id", "tickets": "store_id"}
 
@@ -167,6 +172,8 @@ def list_flags(
     stale_after_days : int
     """
     present = _find_present(engine, entity, table, checks)
+    if any(check.rule == "agrees" and len(present[check.field]) > 1 for check in checks):
+        engine.run(Step("known_by_several", KNOWN_BY_SEVERAL.format(table=quote(table))))
     flags: list[Flag] = []
     for check in checks:
         sources = [source for source in present[check.field] if not check.sources or source in check.sources]
@@ -174,6 +181,8 @@ def list_flags(
             continue
         if check.rule == "contactable":
             flags += _flag_contactable(engine, check, table)
+            continue
+        if check.rule == "agrees" and len(present[check.field]) < 2:
             continue
         made = _make(engine, entity, table, check, stale_after_days)
         if made is None:
@@ -294,7 +303,8 @@ def _disagree(engine: Engine, table: str, check: Check) -> tuple[str, str]:
         Step(
             compared,
             f"""
-            SELECT person, min({value}) <> max({value}) AS differs FROM {quote(table)}
+            SELECT person, min({value}) <> max({value}) AS differs
+            FROM {quote(table)} SEMI JOIN known_by_several ON hash(person) = person_hash
             WHERE person IS NOT NULL AND {value} IS NOT NULL
             GROUP BY person HAVING min(source) <> max(source)
             """,

@@ -29,6 +29,13 @@ OTHERS = (
     "street",
 )
 VALID = {"valid": pa.bool_()}
+#: Names are many and their parts few: each part is looked at once.
+PLAIN_PARTS = f"""
+    WITH parts AS (
+      SELECT given_name AS part FROM source_records UNION SELECT coalesce(surname_1, surnames) FROM source_records
+    )
+    SELECT part FROM parts WHERE {plain.is_plain_part("part")}
+"""
 
 #: People are born on the days that systems write by default, too: it is one where it comes much more often than others.
 DEFAULT_DATES = Step(
@@ -69,13 +76,16 @@ def judge_values(engine: Engine, country: str, as_of_date: date, columns: list[s
         and surname), birth_date_ok, postcode_ok, fits_province; each empty where there is no value.
     """
     kept = ", ".join(quote(name) for name in dict.fromkeys((*OTHERS, *JUDGED, *columns)))
+    engine.run(Step("plain_parts", PLAIN_PARTS))
     engine.run(
         Step(
             "record_values",
             f"""
             WITH spelt AS (
               SELECT {kept}, lower(trim(email)) AS email_text,
-                upper(regexp_replace(national_id, '[^0-9A-Za-z]', '', 'g')) AS id_text,
+                CASE WHEN regexp_full_match(national_id, '[0-9A-Z]*') THEN national_id
+                  ELSE upper(regexp_replace(national_id, '[^0-9A-Za-z]', '', 'g')) END AS id_text,
+                coalesce(surname_1, surnames) AS surname,
                 {plain.phone_national("phone", country)} AS phone_national
               FROM source_records
             ),
@@ -83,10 +93,13 @@ def judge_values(engine: Engine, country: str, as_of_date: date, columns: list[s
               SELECT *, coalesce({plain.is_plain_email("email_text")}, false) AS plain_email,
                 {plain.phone_e164("phone_national", country)} AS plain_phone,
                 {plain.national_id("id_text", country)} AS plain_id,
-                company IS NOT NULL OR {plain.name_parts("given_name", "coalesce(surname_1, surnames)")} AS plain_name
+                company IS NOT NULL OR coalesce(
+                  given_name IN (SELECT part FROM plain_parts) AND surname IN (SELECT part FROM plain_parts), false
+                ) AS plain_name
               FROM spelt
             )
-            SELECT * EXCLUDE (phone_national), CASE WHEN plain_email THEN split_part(email_text, '@', 2) END AS provider
+            SELECT * EXCLUDE (phone_national, surname),
+              CASE WHEN plain_email THEN split_part(email_text, '@', 2) END AS provider
             FROM told
             """,
         )
