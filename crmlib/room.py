@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -125,8 +125,8 @@ class Room:
         tables = self.folder.manifest()["tables"]
         return {name: facts["superseded"] for name, facts in tables.items() if facts.get("superseded")}
 
-    def write(self, name: str, data: str | pd.DataFrame | pa.Table) -> None:
-        """Write a table of this room: cast, sorted by its key, checked against its contract, whole or not at all.
+    def write(self, name: str, data: str | pd.DataFrame | pa.Table, *, in_order: bool = False) -> None:
+        """Write a table of this room: cast, sorted, checked against its contract, whole or not at all.
 
         Parameters
         ----------
@@ -134,6 +134,8 @@ class Room:
             A contract's name.
         data : str, DataFrame or Arrow table
             A table of the engine by its name, or the rows; columns that are absent are empty.
+        in_order : bool
+            Whether its rows stand in an order already that is the same each time; else they are sorted by the key.
 
         Raises
         ------
@@ -153,7 +155,7 @@ class Room:
                 os.link(table_path(carried, contract, None), beside)
                 facts = dict(carried.manifest()["tables"][name])
             else:
-                write_rows(self.engine, contract, conform(contract, source, given, self.notebook), beside)
+                write_rows(self.engine, contract, conform(contract, source, given, self.notebook, in_order), beside)
                 facts = check_rows(self.engine, contract, beside)
             if self.folder.manifest()["writer"] != self._writer:
                 raise ConflictError(
@@ -177,10 +179,10 @@ class Room:
         same = held == [column.name for column in contract.columns]
         return self.base if same and contract.name in self.base.manifest()["tables"] else None
 
-    def write_many(self, tables: Mapping[str, str]) -> None:
-        """Write several tables of this room: contract's name -> table of the engine."""
+    def write_many(self, tables: Mapping[str, str], in_order: Collection[str] = ()) -> None:
+        """Write several tables of this room: contract's name -> table of the engine; some are in order already."""
         for name, data in tables.items():
-            self.write(name, data)
+            self.write(name, data, in_order=name in in_order)
 
     def keep_private(self, name: str, table: str) -> None:
         """Keep a table of the engine under ``private/``, where personal data may lie; no contract holds for it."""

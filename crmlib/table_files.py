@@ -53,25 +53,28 @@ def visible_rows(contract: Contract, path: Path, as_of: date, cutoff: datetime, 
     return f"SELECT * FROM (SELECT * FROM {rows}){where}"
 
 
-def conform(contract: Contract, source: str, given: dict[str, str], notebook: str) -> str:
-    """The query that gives a contract's columns, in its order and types, sorted by its key."""
-    selected = []
+def conform(contract: Contract, source: str, given: dict[str, str], notebook: str, in_order: bool = False) -> str:
+    """The query that gives a contract's columns, in its order and types, sorted by its key unless rows are in order."""
+    shown, held = [], []
     known = set()
     for column in contract.columns:
         names = [name for name in given if column.matches(name)]
         known.update(names)
-        selected += [f"{_cast(column, name, given[name])} AS {quote(name)}" for name in names]
+        held += [f"{_cast(column, name, given[name])} AS {quote(name)}" for name in names]
+        shown += [quote(name) for name in names]
         if column.name == "room" and not names:
-            selected.append(f"{literal(notebook)} AS room")
+            held.append(f"{literal(notebook)} AS room")
+            shown.append("room")
         elif not names and "<" not in column.name:
             if not column.null:
                 raise ContractError(f"Table '{contract.name}' must have the column '{column.name}'.")
-            selected.append(f"CAST(NULL AS {column.sql_type}) AS {quote(column.name)}")
+            # what is empty is not carried through the sorting
+            shown.append(f"CAST(NULL AS {column.sql_type}) AS {quote(column.name)}")
     unknown = sorted(set(given) - known)
     if unknown:
         raise ContractError(f"Table '{contract.name}' has no column {', '.join(unknown)} in its contract.")
-    keys = ", ".join(quote(name) for name in contract.key)
-    return f"SELECT {', '.join(selected)} FROM {quote(source)} ORDER BY {keys}"
+    order = "" if in_order else f" ORDER BY {_list(contract.key)}"
+    return f"SELECT {', '.join(shown)} FROM (SELECT {', '.join(held)} FROM {quote(source)}{order})"
 
 
 def _cast(column: Column, name: str, given: str) -> str:

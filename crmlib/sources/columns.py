@@ -47,7 +47,7 @@ def typed_name(field: str) -> str:
 
 
 def choose_expressions(table: str, delivery: Delivery, mapped: Collection[str], timezone: str) -> dict[str, str]:
-    """The expression for each staged column that is filled: by what is mapped, or by intake itself.
+    """The expression for each staged column that is filled, by what is mapped or by intake itself, row by row.
 
     Parameters
     ----------
@@ -61,9 +61,6 @@ def choose_expressions(table: str, delivery: Delivery, mapped: Collection[str], 
     """
     held = {column.name for column in staged_columns(table)}
     chosen = {name: typed_name(name) for name in mapped if name in held}
-    chosen["source"] = literal(delivery.source)
-    delivered = f"TIMESTAMPTZ '{delivery.delivered_at.isoformat()}'"
-    chosen["updated_at"] = f"coalesce({chosen['updated_at']}, {delivered})" if "updated_at" in chosen else delivered
     if table in ("tickets", "ticket_lines") and "ticket_id" not in mapped:
         chosen["ticket_id"] = f"'{delivery.hash[:12]}-' || row"
     if table == "ticket_lines" and "line" not in mapped:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from crmlib.engine import Engine, quote
-from crmlib.sources.staged_tables import hold
+from crmlib.sources.staged_tables import hold, show
 from crmlib.sources.staging import Staging
 
 TICKET_COLUMNS = (
     "source", "ticket_id", "record_source", "source_record_id", "loyalty_card", "buyer_email", "bought_at", "bought_on",
-    "store_id", "channel", "status", "updated_at", "dated", "amount", "discount", "items",
+    "store_id", "channel", "status", "updated_at", "dated", "amount", "discount", "items", "row",
 )  # fmt: skip
 TICKETS_OF_LINES = """
     INSERT INTO staged_tickets_rows BY NAME
@@ -81,7 +81,7 @@ STATED_CONSENTS = """
 
 CONSENT_COLUMNS = (
     "source", "source_record_id", "record_source", "channel", "purpose", "happened_at", "decision", "legal_basis",
-    "wording_version", "evidence", "updated_at", "dated", "delivery", "delivery_row",
+    "wording_version", "evidence", "updated_at", "dated", "delivery", "delivery_row", "row",
 )  # fmt: skip
 CONSENTS_OF_RECORDS = """
     INSERT INTO staged_consent_events_rows BY NAME
@@ -102,6 +102,7 @@ def stage_tickets_of_lines(staging: Staging) -> None:
     ]
     if sources and staging.engine.has("fresh_ticket_lines"):
         hold(staging.engine, "tickets", TICKET_COLUMNS)
+        show(staging.engine, "tickets")
         staging.engine.execute(TICKETS_OF_LINES, sources=sources)
 
 
@@ -116,6 +117,7 @@ def stage_consents_of_records(staging: Staging, base: str | None) -> None:
         View of ``consent_events`` as the base run left it.
     """
     hold(staging.engine, "consent_events", CONSENT_COLUMNS)
+    show(staging.engine, "consent_events")
     known = quote(base) if base is not None else "(SELECT * FROM staged_consent_events WHERE false)"
     staging.engine.execute(STATED_CONSENTS.replace("{known}", known), stated=STATED)
     staging.engine.execute(CONSENTS_OF_RECORDS, stated=STATED, undated=UNDATED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from crmlib.engine import quote
 from crmlib.params import ENTITIES
+from crmlib.sources.staged_tables import BETWEEN
 from crmlib.sources.staging import Staging
 from crmlib.sources.tombstones import (
     CARD,
@@ -49,7 +50,7 @@ def stop_erased(staging: Staging, tombstones: Tombstones | None) -> None:
         staged = f"staged_{table}_rows"
         if not staging.engine.has(staged):
             continue
-        columns = staging.engine.columns(staged)
+        columns = {*staging.engine.columns(staged), "source"}
         for check in _list_checks(columns, tombstones, country):
             _stop_rows(staging, staged, *check)
     for delivery in staging.deliveries:
@@ -58,7 +59,7 @@ def stop_erased(staging: Staging, tombstones: Tombstones | None) -> None:
                 delivery.read.unreadable[row] = NOT_KEPT
 
 
-def _list_checks(columns: Mapping[str, str], tombstones: Tombstones, country: str) -> list[Check]:
+def _list_checks(columns: Collection[str], tombstones: Tombstones, country: str) -> list[Check]:
     """What of a table's rows may name somebody."""
     known = tombstones.holds
 
@@ -90,16 +91,19 @@ def _list_checks(columns: Mapping[str, str], tombstones: Tombstones, country: st
 
 def _stop_rows(staging: Staging, staged: str, field: str, names: tuple[str, ...], check: Callable[..., bool]) -> None:
     engine = staging.engine
-    held = engine.columns(staged)
+    held = (*engine.columns(staged), "source")
     said = (quote(name) if name in held else f"CAST(NULL AS VARCHAR) AS {quote(name)}" for name in names)
-    given = f"SELECT {', '.join(said)} FROM {quote(staged)} WHERE {quote(field)} IS NOT NULL"
+    rows = f"{quote(staged)} JOIN {quote(f'{staged}_files')} USING (file)"
+    given = f"SELECT {', '.join(said)} FROM {rows} WHERE {quote(field)} IS NOT NULL"
     engine.map_distinct("looked_at", given, partial(_as_row, check), {ERASED: pa.bool_()})
-    compared = [quote(name) for name in names if name in held]
-    same = " AND ".join(f"looked_at.{name} IS NOT DISTINCT FROM staged.{name}" for name in compared)
     if engine.row(f"SELECT bool_or({ERASED}) AS found FROM looked_at")["found"]:
+        compared = [quote(name) for name in names if name in held and name != "source"]
+        same = " AND ".join(f"found.{name} IS NOT DISTINCT FROM staged.{name}" for name in compared)
+        theirs = "found.source = by_file.source" if "source" in names else "true"
         engine.execute(
-            f"UPDATE {quote(staged)} AS staged SET fault_field = '{field}', fault_rule = '{ERASED}' "
-            f"FROM looked_at WHERE looked_at.{ERASED} AND {same}"
+            f"UPDATE {quote(staged)} AS staged SET fault = '{field}{BETWEEN}{ERASED}' "
+            f"FROM (SELECT * FROM looked_at WHERE {ERASED}) AS found, {quote(f'{staged}_files')} AS by_file "
+            f"WHERE by_file.file = staged.file AND {theirs} AND {same}"
         )
     engine.execute("DROP TABLE looked_at")
 

@@ -35,9 +35,9 @@ from crmlib.sources.quarantine import (
     make_repeated_rows,
 )
 from crmlib.sources.snapshots import find_snapshots, mark_deleted
-from crmlib.sources.staged_tables import clear
+from crmlib.sources.staged_tables import clear, show
 from crmlib.sources.staging import Staging
-from crmlib.sources.succession import succeed
+from crmlib.sources.succession import narrow, succeed
 from crmlib.sources.tombstones import Tombstones, read_tombstones
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Intake:
     ----------
     tables : dict of str to str
         Table of a contract -> table of the engine that holds its rows.
+    in_order : frozenset of str
+        Those of a first load, whose rows stand in the order in which they came: they need no sorting.
     quarantine : str
         Table of the engine: the rejected rows as they were delivered (personal data).
     deliveries : DataFrame
@@ -71,6 +73,7 @@ class Intake:
     """
 
     tables: dict[str, str]
+    in_order: frozenset[str]
     quarantine: str
     deliveries: pd.DataFrame
     unmapped: pd.DataFrame
@@ -143,6 +146,9 @@ def _take_in(
     engine, params = staging.engine, staging.params
     for source, entity, where, given in list_entries(params):
         staging.stage(source, entity, where, given)
+    for table in dict.fromkeys(ENTITIES.values()):
+        if engine.has(f"staged_{table}_rows"):
+            show(engine, table)
     missing = find_missing(staging)
     check_arrivals(staging, missing)
     stop_erased(staging, tombstones)
@@ -160,12 +166,21 @@ def _take_in(
         {"source": source, "entity": entity} for source, entity, _, given in list_entries(params) if has_cursor(given)
     ]
     engine.register("restaged", pa.Table.from_pylist(restaged, schema=RESTAGED))
+    plain = [table for table, made in tables.items() if made == f"intake_{table}"]
+    tables |= {table: narrow(engine, table, base(table)) for table in plain}
+    in_order = frozenset(table for table in plain if base(table) is None)
     quarantine = collect_rejected(staging, quarantined)
     tables["intake_ledger"] = make_ledger(staging, base("intake_ledger"))
     tables["rejected_rows"] = make_rejected_rows(engine, base("rejected_rows"))
     tables["repeated_rows"] = make_repeated_rows(engine, base("repeated_rows"))
     return Intake(
-        tables, quarantine, _tell_deliveries(staging), _tell_unmapped(staging), _tell_missing(missing), shared_cards
+        tables,
+        in_order,
+        quarantine,
+        _tell_deliveries(staging),
+        _tell_unmapped(staging),
+        _tell_missing(missing),
+        shared_cards,
     )
 
 

@@ -1,6 +1,7 @@
 """Staged tables: the rows of every file of a contract, typed, each with its file, its number and its fault.
 
-They hold no column that nothing fills: the view beside them shows every column, and costs nothing.
+What is held is little: no column that nothing fills, and nothing that is the same in all rows of a file. The view
+beside a table shows every column.
 """
 
 from __future__ import annotations
@@ -13,29 +14,30 @@ from crmlib.params import ENTITIES
 from crmlib.sources.columns import staged_columns
 from crmlib.sources.delivery import Delivery
 
-#: Columns that staging adds to a contract's: file and row, the fault, whether the row says when it was updated.
+#: What stands between the field and the rule of a fault.
+BETWEEN = "\x1f"
+#: Columns that are held beside a contract's: file and number of the row (none where rows came unnumbered), field and
+#: rule of its fault, whether it says when it was updated (of a file's row its updated_at tells), the consents that it
+#: states, the values that are mapped to nothing, and whether it is set aside though it has no fault.
 ADDED = {
-    "file": "BIGINT",
+    "file": "INTEGER",
     "row": "BIGINT",
-    "fault_field": "VARCHAR",
-    "fault_rule": "VARCHAR",
+    "fault": "VARCHAR",
     "dated": "BOOLEAN",
     "consents": "JSON",
-    "unmapped": "STRUCT(field VARCHAR, said VARCHAR)[]",
+    "unmapped": "VARCHAR",
+    "set_aside": "BOOLEAN",
 }
 #: Those that every staged table has from the start.
-ALWAYS = ("file", "row", "fault_field", "fault_rule")
+ALWAYS = ("file", "fault")
+#: What is the same for all rows of a file.
+BY_FILE = {"source": "VARCHAR", "delivery": "VARCHAR", "delivered_at": "TIMESTAMPTZ"}
 #: How many values that are mapped to nothing are told of each field.
 MOST_UNMAPPED = 20
-#: What is the same for all rows of a file.
-BY_FILE = {"delivery": "VARCHAR", "delivered_at": "TIMESTAMPTZ"}
 
 
 def hold(engine: Engine, table: str, columns: Iterable[str]) -> str:
-    """Name of the engine's table into which a contract's rows are staged, made and widened as it is needed.
-
-    Beside it stands the view ``staged_<table>`` of the same rows with every column, in which those that came unnumbered
-    have their number, too (rows stay in the order in which they came), and each of a file says where it stood.
+    """Name of the engine's table in which a contract's rows are staged, made and widened as it is needed.
 
     Parameters
     ----------
@@ -45,37 +47,21 @@ def hold(engine: Engine, table: str, columns: Iterable[str]) -> str:
     columns : iterable of str
         Columns that are to be filled.
     """
-    name = f"staged_{table}_rows"
-    kinds = {column.name: column.sql_type for column in staged_columns(table)} | ADDED
+    name, kinds = f"staged_{table}_rows", _kinds(table)
     if not engine.has(name):
         begun = ", ".join(f"{quote(column)} {kinds[column]}" for column in ALWAYS)
-        known = ", ".join(f"{column} {kind}" for column, kind in BY_FILE.items())
-        engine.execute(
-            f"CREATE TABLE {name} ({begun}); CREATE TABLE {name}_files (file BIGINT, begins BIGINT, {known})"
-        )
+        by_file = ", ".join(f"{column} {kind}" for column, kind in BY_FILE.items())
+        engine.execute(f"CREATE TABLE {name} ({begun})")
+        engine.execute(f"CREATE TABLE {name}_files (file INTEGER, begins BIGINT, {by_file})")
     held = engine.columns(name)
-    for column in columns:
+    for column in dict.fromkeys(columns):
         if column not in held:
             engine.execute(f"ALTER TABLE {name} ADD COLUMN {quote(column)} {kinds[column]}")
-            held[column] = kinds[column]
-    shown = (f"{_show(column, held, kind)} AS {quote(column)}" for column, kind in (kinds | BY_FILE).items())
-    engine.view(
-        f"staged_{table}",
-        f"SELECT {', '.join(shown)} FROM {name} AS came LEFT JOIN {name}_files AS by_file ON by_file.file = came.file",
-    )
     return name
 
 
-def _show(column: str, held: Collection[str], kind: str) -> str:
-    own = f"came.{quote(column)}" if column in held else f"CAST(NULL AS {kind})"
-    number = "coalesce(came.row, came.rowid - begins + 1)"
-    if column == "row":
-        return number
-    if column == "delivery_row":
-        return f"CASE WHEN came.file > 0 THEN {number} ELSE {own} END"
-    if column in BY_FILE:
-        return f"coalesce({own}, by_file.{column})" if column in held else f"by_file.{column}"
-    return own
+def _kinds(table: str) -> dict[str, str]:
+    return {column.name: column.sql_type for column in staged_columns(table)} | ADDED
 
 
 def add_rows(engine: Engine, delivery: Delivery, query: str, columns: Collection[str]) -> int:
@@ -94,7 +80,9 @@ def add_rows(engine: Engine, delivery: Delivery, query: str, columns: Collection
     begins = _count(engine, staged)
     engine.execute(f"INSERT INTO {staged} BY NAME {query}")
     engine.execute(
-        f"INSERT INTO {staged}_files VALUES ({delivery.number}, {begins}, {literal(delivery.load)}, $delivered_at)",
+        f"INSERT INTO {staged}_files VALUES ({delivery.number}, {begins}, $source, $load, $delivered_at)",
+        source=delivery.source,
+        load=delivery.load,
         delivered_at=delivery.delivered_at,
     )
     return _count(engine, staged) - begins
@@ -108,17 +96,98 @@ def find_unmapped(engine: Engine, delivery: Delivery) -> Iterator[dict[str, Any]
     """Values of a file that left their field empty, the commonest of each field: field, value, rows."""
     yield from engine.rows(
         f"""
-        SELECT field, said AS value, count(*) AS rows
-        FROM (
-          SELECT unnest(unmapped, recursive := true) FROM staged_{ENTITIES[delivery.entity]}_rows
-          WHERE file = {delivery.number}
+        WITH told AS (
+          SELECT unnest(from_json(unmapped, '[{{"field": "VARCHAR", "said": "VARCHAR"}}]'), recursive := true)
+          FROM staged_{ENTITIES[delivery.entity]}_rows
+          WHERE file = {delivery.number} AND unmapped IS NOT NULL
         )
-        WHERE field IS NOT NULL
+        SELECT field, said AS value, count(*) AS rows
+        FROM told WHERE field IS NOT NULL
         GROUP BY field, said
         QUALIFY row_number() OVER (PARTITION BY field ORDER BY rows DESC, said) <= {MOST_UNMAPPED}
         ORDER BY field, rows DESC, said
         """
     )
+
+
+def show(engine: Engine, table: str) -> None:
+    """Make the view ``staged_<table>`` of all that is staged by now.
+
+    Rows stay in the order in which they came: there is nothing to join, what is the same in a file is looked up in a
+    list. Those that came unnumbered have their number, too, and each of a file says where it stood; rows of file 0 are
+    made of other rows.
+
+    Parameters
+    ----------
+    engine : Engine
+    table : str
+        A contract's name. The view has its columns, and file, row, fault_field, fault_rule, dated, consents, set_aside,
+        delivered_at and place (by which the engine finds a row).
+    """
+    name = f"staged_{table}_rows"
+    held = engine.columns(name)
+    files = engine.rows(f"FROM {name}_files ORDER BY file")
+    row = _coalesce("came.row" if "row" in held else "", f"came.rowid - {_look_up(files, 'begins', 'BIGINT')} + 1")
+    told = "came.updated_at" if "updated_at" in held else ""
+    shown = {
+        column: f"came.{quote(column)}" if column in held else f"CAST(NULL AS {kind})"
+        for column, kind in _kinds(table).items()
+    }
+    shown |= {
+        column: _coalesce(f"came.{column}" if column in held else "", _look_up(files, column, kind))
+        for column, kind in BY_FILE.items()
+    }
+    shown |= {
+        "row": row,
+        "place": "came.rowid",
+        "set_aside": f"coalesce({shown['set_aside']}, false)",
+        "updated_at": _coalesce(told, shown["delivered_at"]),
+        "dated": f"CASE WHEN came.file > 0 THEN {told or 'NULL'} IS NOT NULL ELSE {shown['dated']} END",
+        "delivery_row": f"CASE WHEN came.file > 0 THEN {row} ELSE {shown['delivery_row']} END",
+        "fault_field": f"nullif(split_part(came.fault, '{BETWEEN}', 1), '')",
+        "fault_rule": f"nullif(split_part(came.fault, '{BETWEEN}', 2), '')",
+    }
+    del shown["fault"], shown["unmapped"]
+    columns = ", ".join(f"{expression} AS {quote(column)}" for column, expression in shown.items())
+    engine.view(f"staged_{table}", f"SELECT {columns} FROM {name} AS came")
+
+
+def _coalesce(first: str, second: str) -> str:
+    return f"coalesce({first}, {second})" if first else second
+
+
+def _look_up(files: list[dict[str, Any]], column: str, kind: str) -> str:
+    """Expression for what the file of a row says; nothing for file 0."""
+    if not files:
+        return f"CAST(NULL AS {kind})"
+    said = {row["file"]: row[column] for row in files}
+    if len(said) == 1:
+        return f"CASE WHEN came.file > 0 THEN CAST({literal(str(files[0][column]))} AS {kind}) END"
+    first, last = min(said), max(said)
+    listed = ("NULL" if said.get(file) is None else literal(str(said[file])) for file in range(first, last + 1))
+    place = f"CASE WHEN came.file > 0 THEN came.file - {first - 1} END"
+    return f"CAST([{', '.join(listed)}] AS {kind}[])[{place}]"
+
+
+def mark_aside(engine: Engine, table: str, rows: str) -> None:
+    """Mark rows of a staged table that are set aside.
+
+    Parameters
+    ----------
+    engine : Engine
+    table : str
+        A contract's name.
+    rows : str
+        Query for their file and row; there should be few.
+    """
+    if not engine.row(f"SELECT EXISTS ({rows}) AS some")["some"]:
+        return
+    staged = hold(engine, table, ["set_aside"])
+    engine.execute(
+        f"UPDATE {staged} SET set_aside = true "
+        f"WHERE rowid IN (SELECT place FROM staged_{table} SEMI JOIN ({rows}) USING (file, row))"
+    )
+    show(engine, table)
 
 
 def clear(engine: Engine) -> None:

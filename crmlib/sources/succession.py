@@ -8,8 +8,11 @@ one that does not is unchanged if the version in force when it was delivered say
 from __future__ import annotations
 
 from crmlib.engine import Engine, literal, quote
+from crmlib.sources.staged_tables import mark_aside
 from crmlib.tables import CONTRACTS
 
+#: Rule of rows with one key that differ.
+CONFLICTING = "conflicting_key"
 #: Columns that say where a row came from.
 PLACE = ("source", "delivery", "delivery_row")
 
@@ -41,9 +44,14 @@ def succeed(engine: Engine, table: str, base: str | None) -> str:
     _set_aside(engine, table, key, base)
     engine.execute(f"DROP TABLE met_{table}; DROP TABLE compared_{table}")
     engine.view(f"unaccepted_{table}", f"FROM aside_{table}")
-    some = engine.row(f"SELECT EXISTS (FROM aside_{table}) AS any")["any"]
-    chosen = f" ANTI JOIN aside_{table} USING (file, row)" if some else ""
-    engine.view(f"fresh_{table}", f"FROM staged_{table}{chosen}")
+    if base is None:
+        # a join would not keep the order in which the rows came
+        mark_aside(engine, table, f"SELECT file, row FROM aside_{table} WHERE rule IS NULL OR rule = '{CONFLICTING}'")
+        engine.view(f"fresh_{table}", f"FROM staged_{table} WHERE fault_rule IS NULL AND NOT set_aside")
+    else:
+        some = engine.row(f"SELECT EXISTS (FROM aside_{table}) AS any")["any"]
+        chosen = f" ANTI JOIN aside_{table} USING (file, row)" if some else ""
+        engine.view(f"fresh_{table}", f"FROM staged_{table}{chosen}")
     if base is None:
         return engine.view(f"intake_{table}", f"SELECT {columns} FROM fresh_{table}")
     return engine.view(
@@ -51,6 +59,33 @@ def succeed(engine: Engine, table: str, base: str | None) -> str:
         f"WITH fresh AS (SELECT {columns} FROM fresh_{table}) SELECT {columns} FROM fresh "
         f"UNION ALL SELECT {columns} FROM {quote(base)} ANTI JOIN fresh USING ({_list(key)})",
     )
+
+
+def narrow(engine: Engine, table: str, base: str | None) -> str:
+    """Show only those columns of a table's successor that hold anything: nobody need carry the others about.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds what `succeed` made.
+    table : str
+        A contract's name.
+    base : str or None
+        View of the table as the base run left it.
+
+    Returns
+    -------
+    str
+        Name of the engine's view.
+    """
+    staged = {*engine.columns(f"staged_{table}_rows"), *PLACE, "updated_at"}
+    names = [column.name for column in CONTRACTS[table].columns]
+    others = [name for name in names if name not in staged]
+    if base is not None and others:
+        told = ", ".join(f"count({quote(name)}) > 0 AS {quote(name)}" for name in others)
+        staged |= {name for name, any_held in engine.row(f"SELECT {told} FROM {quote(base)}").items() if any_held}
+    held = ", ".join(quote(name) for name in names if name in staged)
+    return engine.view(f"filled_{table}", f"SELECT {held} FROM intake_{table}")
 
 
 def _find_met(engine: Engine, table: str, key: tuple[str, ...], base: str | None) -> None:
@@ -134,7 +169,7 @@ def _set_aside(engine: Engine, table: str, key: tuple[str, ...], base: str | Non
         FROM staged_{table} WHERE fault_rule IS NOT NULL
         UNION ALL
         SELECT file, row, CASE WHEN differs THEN {literal(_lasting(key)[-1])} END,
-          CASE WHEN differs THEN 'conflicting_key' END, NOT differs
+          CASE WHEN differs THEN '{CONFLICTING}' END, NOT differs
         FROM compared_{table} WHERE differs OR again
         UNION ALL
         SELECT file, row, NULL, NULL, false FROM followed

@@ -20,6 +20,7 @@ from crmlib.sources.columns import (
 from crmlib.sources.delivery import Delivery
 from crmlib.sources.forms import Form
 from crmlib.sources.reading import ROW
+from crmlib.sources.staged_tables import BETWEEN
 from crmlib.sources.submissions import find_fault
 from crmlib.tables import Column
 
@@ -85,18 +86,15 @@ def type_rows(
     reading = {name: formats.read_as(column, said_as[name], found, timezone) for name, column in columns.items()}
     typed = _view_typed(engine, said, reading)
     chosen = choose_expressions(table, delivery, columns, run_timezone)
-    fault = _find_fault(given, table, columns, reading, chosen)
     added = {
         "consents": state_consents(list(columns)),
         "file": str(delivery.number),
-        "row": "row",
-        "fault_field": "fault[1]",
-        "fault_rule": "fault[2]",
-        "dated": f"{typed_name('updated_at')} IS NOT NULL" if "updated_at" in columns else None,
+        "row": None if read.rests else "row",
+        "fault": _find_fault(given, table, columns, reading, chosen),
         "unmapped": _state_unmapped(given, columns),
     }
     chosen |= {name: expression for name, expression in added.items() if expression is not None}
-    query = f"SELECT {_named(chosen)} FROM (SELECT *, {fault} AS fault FROM {typed})"
+    query = f"SELECT {_named(chosen)} FROM {typed}"
     try:
         yield TypedRows(query, tuple(chosen), found)
     finally:
@@ -112,14 +110,15 @@ def _find_fault(
     chosen: Mapping[str, str],
 ) -> str:
     """The expression for a row's first fault: its field and the rule it breaks."""
-    cases = [f"WHEN {FORM_FAULT} IS NOT NULL THEN {FORM_FAULT}"]
+    cases = [f"WHEN {FORM_FAULT} IS NOT NULL THEN array_to_string({FORM_FAULT}, '{BETWEEN}')"]
     cases += [
-        f"WHEN {quote(name)} IS NOT NULL AND {typed_name(name)} IS NULL THEN [{literal(name)}, {read_as.rule}]"
+        f"WHEN {quote(name)} IS NOT NULL AND {typed_name(name)} IS NULL "
+        f"THEN {literal(name + BETWEEN)} || {read_as.rule}"
         for name, read_as in reading.items()
         if read_as.rule and given.fields[name].if_wrong == "reject"
     ]
     cases += [
-        f"WHEN {chosen.get(name, 'NULL')} IS NULL THEN [{literal(name)}, 'missing']"
+        f"WHEN {chosen.get(name, 'NULL')} IS NULL THEN {literal(f'{name}{BETWEEN}missing')}"
         for name in needed_columns(table, columns)
     ]
     return f"CASE {' '.join(cases)} END"
@@ -149,7 +148,9 @@ def _state_unmapped(given: EntitySource, columns: Mapping[str, Column]) -> str |
         f"CASE WHEN {wrong} THEN {{'field': {literal(name)}, 'said': {said}}} END"
         for name, (wrong, said) in left.items()
     )
-    return f"CASE WHEN {' OR '.join(wrong for wrong, _ in left.values())} THEN [{entries}] END"
+    return (
+        f"CASE WHEN {' OR '.join(wrong for wrong, _ in left.values())} THEN CAST(to_json([{entries}]) AS VARCHAR) END"
+    )
 
 
 def _named(expressions: Mapping[str, str]) -> str:

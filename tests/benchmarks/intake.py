@@ -81,7 +81,7 @@ def intake(folder: Path, run_id: str, base: str | None) -> None:
     room = Room(RunStore(folder / "runs").create(run_id, "bench", manifest), "01_intake")
     before = (room.base_table, room.base_private("rejected_rows"))
     made = take_in(room.engine, params, params_file, room.cutoff, hash_file, *before, room.private_folder("landed"))
-    room.write_many(made.tables)
+    room.write_many(made.tables, made.in_order)
     room.keep_private("rejected_rows", made.quarantine)
     (row,) = room.engine.rows("SELECT rows_read, rows_accepted, rows_unchanged FROM intake_ledger")
     print("   ", ", ".join(f"{name.removeprefix('rows_')} {count:,}" for name, count in row.items()), flush=True)

@@ -13,6 +13,8 @@ from crmlib.engine import Engine, quote
 from crmlib.files import hash_file
 from crmlib.params import Params, end_of_day, load_params
 from crmlib.sources.intake import Intake, take_in
+from crmlib.table_files import conform
+from crmlib.tables import CONTRACTS
 
 
 class Deliveries:
@@ -55,10 +57,14 @@ class Deliveries:
         self.runs += 1
         self.quarantined = self.engine.register(f"quarantined_{self.runs}", self.engine.arrow("FROM quarantine"))
         self.base = {
-            table: self.engine.register(f"left_{self.runs}_{table}", self.engine.arrow(f"FROM {quote(made)}"))
+            table: self.engine.register(f"left_{self.runs}_{table}", self.engine.arrow(self._as_written(table, made)))
             for table, made in self.intake.tables.items()
         }
         return self.intake
+
+    def _as_written(self, table: str, made: str) -> str:
+        in_order = table in self.intake.in_order
+        return conform(CONTRACTS[table], made, self.engine.columns(made), "01_intake", in_order)
 
     def rows(self, table: str, columns: str = "*") -> list[dict[str, Any]]:
         """What the last run left of a table, sorted."""
