@@ -303,5 +303,10 @@ class RunStore:
         return lock(self.directory / ".lock", f"{self.directory}: another process is publishing; try again.")
 
 
+def tell_time() -> datetime:
+    """The moment it is, for what is signed by a person or a run; no figure depends on it."""
+    return datetime.now(UTC)
+
+
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+    return tell_time().isoformat(timespec="microseconds")

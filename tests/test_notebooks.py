@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 import pytest
@@ -54,6 +56,26 @@ def test_there_are_the_rooms_of_the_house():
         "01_intake", "02_database_audit", "03_deduplication", "05_purchase_patterns", "06_churn_and_value",
     }  # fmt: skip
     assert all(re.fullmatch(r"\d\d_[a-z_]+", path.stem) for path in NOTEBOOKS)
+
+
+def test_what_it_calls_of_the_package_is_there(notebook):
+    nodes = [node for tree in trees_of(notebook) for node in ast.walk(tree)]
+    modules = {}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("crmlib"):
+            for alias in node.names:
+                found = import_name(node.module, alias.name)
+                if isinstance(found, ModuleType):
+                    modules[alias.asname or alias.name] = found
+    assert modules
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            assert hasattr(modules[node.value.id], node.attr), f"{node.value.id}.{node.attr}"
+
+
+def import_name(module: str, name: str) -> object:
+    package = importlib.import_module(module)
+    return getattr(package, name) if hasattr(package, name) else importlib.import_module(f"{module}.{name}")
 
 
 def test_it_is_valid_and_of_one_kernel(notebook):
