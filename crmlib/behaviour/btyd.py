@@ -17,10 +17,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
-from scipy.special import expit, gammaln, hyp2f1
+from scipy.special import digamma, expit, gammaln, hyp2f1
 
 from crmlib.behaviour.histories import PurchaseModel
-from crmlib.behaviour.integrals import Floats, expected_over_dropout, log_integral, make_positive, numeric_hessian
+from crmlib.behaviour.integrals import (
+    Floats,
+    expected_over_dropout,
+    log_integral,
+    log_integral_and_means,
+    make_positive,
+    numeric_hessian,
+)
 from crmlib.behaviour.outlook import AskedOutlook, Outlook
 from crmlib.errors import NothingToDo
 
@@ -195,7 +202,7 @@ class ParetoNbd(FitterBase, ParetoNBDFitter):  # type: ignore[misc]  # lifetimes
     def fit(
         self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, weights: ArrayLike | None = None
     ) -> ParetoNbd:
-        """Fit by maximum likelihood over the logarithms; standard errors by a numeric Hessian.
+        """Fit by maximum likelihood over the logarithms, with an analytic gradient.
 
         lifetimes' own search starts at random and takes the simplex's long way; a gradient gives the same optimum.
         """
@@ -203,28 +210,40 @@ class ParetoNbd(FitterBase, ParetoNBDFitter):  # type: ignore[misc]  # lifetimes
         w = np.ones_like(x) if weights is None else np.asarray(weights, float)
         scale = float((w * x).sum() / (w * t_x).sum())
 
-        def mean_nll(at: Floats) -> float:
-            return -float(
-                (w * self._conditional_log_likelihood(np.exp(at), x, t_x * scale, age * scale)).sum() / w.sum()
-            )
+        def mean_nll(at: Floats) -> tuple[float, Floats]:
+            each, slopes = self._likelihoods(np.exp(at), x, t_x * scale, age * scale)
+            return -float((w * each).sum() / w.sum()), -(slopes @ w) * np.exp(at) / w.sum()
 
-        found = minimize(mean_nll, np.zeros(4), method="L-BFGS-B", bounds=[(-_LOG_BOUND, _LOG_BOUND)] * 4)
+        found = minimize(mean_nll, np.zeros(4), jac=True, method="L-BFGS-B", bounds=[(-_LOG_BOUND, _LOG_BOUND)] * 4)
         self.data = pd.DataFrame({"frequency": x, "recency": t_x, "T": age, "weights": w})
         self.params_ = pd.Series(np.exp(found.x), index=["r", "alpha", "s", "beta"])
         self.params_[["alpha", "beta"]] /= scale
         self.log_likelihood_ = float(-w.sum() * found.fun + (w * x).sum() * np.log(scale))
-        self._hessian_ = numeric_hessian(mean_nll, found.x)
+        self._hessian_ = numeric_hessian(lambda at: mean_nll(at)[1], found.x)
         self._note_errors()
         return self
 
+    @classmethod
+    def _conditional_log_likelihood(cls, params: Any, freq: ArrayLike, rec: ArrayLike, T: ArrayLike) -> Floats:
+        return cls._likelihoods(params, *_arrays(freq, rec, T))[0]
+
     @staticmethod
-    def _conditional_log_likelihood(params: Any, freq: ArrayLike, rec: ArrayLike, T: ArrayLike) -> Floats:
+    def _likelihoods(params: Any, x: Floats, t_x: Floats, age: Floats) -> tuple[Floats, Floats]:
+        """Log-likelihood of each customer, and its slopes by r, alpha, s, beta (4 × customers)."""
         r, alpha, s, beta = params
-        x, t_x, age = _arrays(freq, rec, T)
-        scale = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta)
-        left: Floats = np.log(s) + log_integral(r + x, alpha, s + 1, beta, t_x, age)
-        each: Floats = scale + np.logaddexp(-(r + x) * np.log(alpha + age) - s * np.log(beta + age), left)
-        return each
+        integral, means = log_integral_and_means(r + x, alpha, s + 1, beta, t_x, age, means=True)
+        log_alpha, over_alpha, log_beta, over_beta = means
+        here = -(r + x) * np.log(alpha + age) - s * np.log(beta + age)
+        either = np.logaddexp(here, np.log(s) + integral)
+        stays, left = np.exp(here - either), np.exp(np.log(s) + integral - either)
+        each: Floats = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta) + either
+        slopes = (
+            digamma(r + x) - digamma(r) + np.log(alpha) - stays * np.log(alpha + age) - left * log_alpha,
+            r / alpha - (r + x) * (stays / (alpha + age) + left * over_alpha),
+            np.log(beta) - stays * np.log(beta + age) + left * (1 / s - log_beta),
+            s / beta - stays * s / (beta + age) - left * (s + 1) * over_beta,
+        )
+        return each, np.array(slopes)
 
     def conditional_probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
         """P(alive | frequency, recency, T)."""

@@ -22,44 +22,53 @@ HAVING count(DISTINCT minutes) > 2
 """,
 )
 
+_WEEKDAYS = range(1, 8)
+#: Part of the day -> the hours of it; of two as common, the first by name is the usual one.
+_DAYPARTS = {"afternoon": (12, 17), "evening": (18, 23), "morning": (6, 11), "night": (0, 5)}
+
+# Weekdays and parts of the day are few: their tickets are counted side by side, in one row a customer.
 PURCHASE_HABITS = Step(
     "purchase_habits",
-    """
+    f"""
 WITH bought AS (
-    SELECT b.customer_id, b.store_id, t.source IS NOT NULL AS timed,
+    SELECT b.customer_id, b.store_id,
            date_diff('day', DATE '1969-12-29', b.bought_on) % 7 + 1 AS weekday,  -- from a Monday
-           hour(b.bought_at AT TIME ZONE $timezone) AS hour_of_day
+           CASE WHEN t.source IS NOT NULL THEN hour(b.bought_at AT TIME ZONE $timezone) END AS hour_of_day
     FROM buyer_tickets AS b
     LEFT JOIN timed_sources AS t ON t.source = b.source
     WHERE NOT b.is_return
 ),
-habits AS (
-    SELECT customer_id, 'weekday' AS habit, CAST(weekday AS VARCHAR) AS choice FROM bought
-    UNION ALL
-    SELECT customer_id, 'daypart' AS habit,
-           CASE WHEN hour_of_day < 6 THEN 'night' WHEN hour_of_day < 12 THEN 'morning'
-                WHEN hour_of_day < 18 THEN 'afternoon' ELSE 'evening' END AS choice
-    FROM bought WHERE timed
-    UNION ALL
-    SELECT customer_id, 'store' AS habit, store_id AS choice FROM bought WHERE store_id IS NOT NULL
-),
 counted AS (
-    SELECT customer_id, habit, choice, count(*) AS times
-    FROM habits
-    GROUP BY customer_id, habit, choice
+    SELECT customer_id,
+           {", ".join(f"count(*) FILTER (WHERE weekday = {day}) AS weekday_{day}" for day in _WEEKDAYS)},
+           {
+        ", ".join(
+            f"count(*) FILTER (WHERE hour_of_day BETWEEN {first} AND {last}) AS {name}"
+            for name, (first, last) in _DAYPARTS.items()
+        )
+    }
+    FROM bought
+    GROUP BY customer_id
 ),
-ranked AS (
-    SELECT customer_id, habit, choice,
-           row_number() OVER (PARTITION BY customer_id, habit ORDER BY times DESC, choice) AS place
-    FROM counted
+by_store AS (
+    SELECT customer_id, store_id, count(*) AS times
+    FROM bought
+    WHERE store_id IS NOT NULL
+    GROUP BY customer_id, store_id
+),
+stores AS (
+    SELECT customer_id, store_id,
+           row_number() OVER (PARTITION BY customer_id ORDER BY times DESC, store_id) AS place
+    FROM by_store
 )
-SELECT customer_id,
-       CAST(max(CASE WHEN habit = 'weekday' THEN choice END) AS BIGINT) AS usual_weekday,
-       max(CASE WHEN habit = 'daypart' THEN choice END) AS usual_daypart,
-       max(CASE WHEN habit = 'store' THEN choice END) AS home_store_id
-FROM ranked
-WHERE place = 1
-GROUP BY customer_id
+SELECT c.customer_id,
+       CAST(CASE greatest({", ".join(f"weekday_{day}" for day in _WEEKDAYS)})
+            {" ".join(f"WHEN weekday_{day} THEN {day}" for day in _WEEKDAYS)} END AS BIGINT) AS usual_weekday,
+       CASE greatest({", ".join(_DAYPARTS)})
+            WHEN 0 THEN NULL {" ".join(f"WHEN {name} THEN '{name}'" for name in _DAYPARTS)} END AS usual_daypart,
+       s.store_id AS home_store_id
+FROM counted AS c
+LEFT JOIN stores AS s ON s.customer_id = c.customer_id AND s.place = 1
 """,
 )
 

@@ -15,10 +15,23 @@ _NEGLIGIBLE = 45.0  # e^-45: what is cut from an integral, relative to its integ
 
 
 def log_integral(p: Floats, alpha: float, q: float, beta: float, start: Floats, end: Floats) -> Floats:
-    """Logarithm of the integral of (alpha + y)^-p (beta + y)^-q from start to end, by Gauss-Legendre.
+    """Logarithm of the integral of (alpha + y)^-p (beta + y)^-q from start to end, by Gauss-Legendre."""
+    return log_integral_and_means(p, alpha, q, beta, start, end)[0]
+
+
+def log_integral_and_means(
+    p: Floats, alpha: float, q: float, beta: float, start: Floats, end: Floats, means: bool = False
+) -> tuple[Floats, tuple[Floats, ...]]:
+    """`log_integral`, and, if asked for, what its slopes are made of.
 
     The integrand falls steadily; it is cut where it is negligible, and taken over the logarithm of
     the time since the smaller of the two origins, in which both of its factors are smooth.
+
+    Returns
+    -------
+    (ndarray, tuple of ndarray)
+        The means, weighted by the integrand, are those of log(alpha + y), 1 / (alpha + y), log(beta + y),
+        1 / (beta + y); those of the start where it is the end.
     """
     end = np.minimum(end, (alpha + start) * np.exp(np.minimum(_NEGLIGIBLE / p, 700)) - alpha)
     end = np.minimum(end, (beta + start) * np.exp(min(_NEGLIGIBLE / q, 700)) - beta)
@@ -26,11 +39,20 @@ def log_integral(p: Floats, alpha: float, q: float, beta: float, start: Floats, 
     width = np.log1p((end - start) / (origin + start))
     w = width[:, None] * (1 + _NODES) / 2
     y = np.expm1(w) * (origin + start)[:, None]
-    falling = w - p[:, None] * np.log1p(y / (alpha + start)[:, None]) - q * np.log1p(y / (beta + start)[:, None])
+    since = [np.log1p(y / (first + start)[:, None]) for first in (alpha, beta)]
+    part = np.exp(w - p[:, None] * since[0] - q * since[1]) * _NODE_WEIGHTS
+    whole = part.sum(axis=1)
     with np.errstate(divide="ignore"):
-        inner = np.log((np.exp(falling) * _NODE_WEIGHTS).sum(axis=1) * width / 2)
+        inner = np.log(whole * width / 2)
     found: Floats = inner + np.log(origin + start) - p * np.log(alpha + start) - q * np.log(beta + start)
-    return found
+    if not means:
+        return found, ()
+    part /= whole[:, None]
+    told: list[Floats] = []
+    for first, passed in zip((alpha, beta), since, strict=True):
+        told.append(np.log(first + start) + (part * passed).sum(axis=1))
+        told.append((part / ((first + start)[:, None] + y)).sum(axis=1))
+    return found, tuple(told)
 
 
 def expected_over_dropout(n: Floats, a: float, b: Floats, turns: Floats) -> Floats:
@@ -51,16 +73,10 @@ def expected_over_dropout(n: Floats, a: float, b: Floats, turns: Floats) -> Floa
     return expected
 
 
-def numeric_hessian(function: Callable[[Floats], float], at: Floats, step: float = 1e-4) -> Floats:
-    """Second derivatives of a function of few parameters, by central differences."""
-    size = len(at)
-    steps = np.eye(size) * step
-    hessian = np.empty((size, size))
-    for i in range(size):
-        for j in range(i + 1):
-            corners = [function(at + p * steps[i] + q * steps[j]) * p * q for p in (1, -1) for q in (1, -1)]
-            hessian[i, j] = hessian[j, i] = sum(corners) / (4 * step**2)
-    return hessian
+def numeric_hessian(gradient: Callable[[Floats], Floats], at: Floats, step: float = 1e-4) -> Floats:
+    """Second derivatives of a function of few parameters, by central differences of its gradient."""
+    steps = np.eye(len(at)) * step
+    return np.array([gradient(at + h) - gradient(at - h) for h in steps]) / (2 * step)
 
 
 def make_positive(hessian: Floats) -> Floats:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from crmlib.behaviour import btyd
-from crmlib.behaviour.btyd import BTYD_MODELS, MIN_REPEAT_BUYERS, fit_gamma_gamma, train_btyd
+from crmlib.behaviour.btyd import BTYD_MODELS, MIN_REPEAT_BUYERS, ParetoNbd, fit_gamma_gamma, train_btyd
 from crmlib.behaviour.histories import group_histories, simulate_histories, tabulate_parameters
 from crmlib.errors import NothingToDo
 
@@ -177,3 +177,13 @@ def test_lifetimes_leaves_warnings_and_options_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_gradient_of_pareto_nbd_is_that_of_its_likelihood() -> None:
+    x, t_x, age = (np.array(column, float) for column in ([0, 1, 4, 60], [0, 20, 31, 38], [30, 20, 39, 39]))
+    params = np.array([0.6, 10.0, 0.5, 12.0])
+    slopes = ParetoNbd._likelihoods(params, x, t_x, age)[1]
+    for place, value in enumerate(params):
+        step = np.eye(4)[place] * 1e-5 * value
+        above, below = (ParetoNbd._likelihoods(params + sign * step, x, t_x, age)[0] for sign in (1, -1))
+        assert slopes[place] == pytest.approx((above - below) / (2e-5 * value), rel=1e-5, abs=1e-8)
