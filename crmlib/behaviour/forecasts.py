@@ -51,17 +51,26 @@ class Forecaster:
         Unit in which models are trained.
     seed : int
         Of the trees.
+    with_counts : bool
+        Whether counts are wanted beside chances.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], horizons_days: Sequence[int], days_per_unit: float, seed: int
+        self,
+        samples: Sequence[Sample],
+        horizons_days: Sequence[int],
+        days_per_unit: float,
+        seed: int,
+        with_counts: bool = True,
     ) -> None:
         self.samples = samples
         self.horizons_days = list(horizons_days)
         self.days_per_unit = days_per_unit
         self.seed = seed
+        self.with_counts = with_counts
         self._models: dict[tuple[str, object, int], PurchaseModel] = {}
         self._forecasts: dict[tuple[str, object, int], pd.DataFrame] = {}
+        self._taught_days = self.horizons_days  # which trees learn
         self._trees: dict[tuple[object, int], Trees] = {}
 
     def forecast(self, name: str, at: Sample) -> pd.DataFrame:
@@ -77,8 +86,8 @@ class Forecaster:
         Returns
         -------
         DataFrame
-            p_buy_<days>d and expected_purchases_<days>d by horizon, on the index of the sample's frame. A longer
-            horizon never has less. Chances are calibrated apart from counts.
+            p_buy_<days>d and, if wanted, expected_purchases_<days>d by horizon, on the index of the sample's frame.
+            A longer horizon never has less. Chances are calibrated apart from counts.
 
         Raises
         ------
@@ -97,10 +106,10 @@ class Forecaster:
             self._forecasts[key] = _tabulate(chances, counts, at.frame.index)
         return self._forecasts[key]
 
-    def afresh(self, horizons_days: Sequence[int]) -> Forecaster:
-        """One that knows the same trained models, for some of the horizons, and has not forecast anything yet."""
-        other = Forecaster(self.samples, horizons_days, self.days_per_unit, self.seed)
-        other._models, other._trees = self._models, self._trees
+    def for_chances(self, horizons_days: Sequence[int]) -> Forecaster:
+        """One with the same trained models, for the chances of some of the horizons; it has not been asked yet."""
+        other = Forecaster(self.samples, horizons_days, self.days_per_unit, self.seed, with_counts=False)
+        other._models, other._trees, other._taught_days = self._models, self._trees, self._taught_days
         return other
 
     def learns_whole(self, at: Sample) -> bool:
@@ -143,15 +152,15 @@ class Forecaster:
         """Trees grown on the samples that had ended by a sample's origin."""
         key = (at.origin, at.horizon_days)
         if key not in self._trees:
-            earlier = find_earlier(self.samples, at.origin, max(self.horizons_days))
+            earlier = find_earlier(self.samples, at.origin, max(self._taught_days))
             taught = [(sample, self.model(RHYTHM, sample)) for sample in earlier]
-            self._trees[key] = train_trees(taught, self.horizons_days, self.seed)
+            self._trees[key] = train_trees(taught, self._taught_days, self.seed)
         return self._trees[key]
 
     def _ask_model(self, name: str, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
         outlook = self.model(name, at).outlook(at.frame)
-        counts = {days: outlook.expected_purchases(at.days(days)) for days in self.horizons_days}
         chances = {days: outlook.p_buy(at.days(days)) for days in self.horizons_days}
+        counts = self._count(lambda days: outlook.expected_purchases(at.days(days)))
         if name not in BTYD_MODELS:
             learnt = self.calibrations(name, at)
             chances = {days: learnt[days].apply(p, at.frame) for days, p in chances.items()}
@@ -172,7 +181,7 @@ class Forecaster:
                 bought = taught.frame["next_purchase_days"].le(taught.days(days))
                 learnt = train_calibration(p, taught.frame, bought, taught.days(days) / at.days(days))
                 chances[days] = learnt.apply(chances[days], at.frame)
-        return chances, {days: model.expected_purchases(at.frame, ahead[days]) for days in self.horizons_days}
+        return chances, self._count(lambda days: model.expected_purchases(at.frame, ahead[days]))
 
     def _ask_rule(self, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
         earlier = find_earlier(self.samples, at.origin, max(self.horizons_days))
@@ -184,16 +193,16 @@ class Forecaster:
             for days in self.horizons_days
         }
         longest = rules[max(rules)]
-        return (
-            {days: rule.p_buy(at.frame) for days, rule in rules.items()},
-            {days: longest.expected_purchases(at.frame, at.days(days)) for days in rules},
-        )
+        chances = {days: rule.p_buy(at.frame) for days, rule in rules.items()}
+        return chances, self._count(lambda days: longest.expected_purchases(at.frame, at.days(days)))
 
     def _ask_trees(self, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
         trees, model, longest = self.trees(at), self.model(RHYTHM, at), max(self.horizons_days)
         chances = {days: trees.p_buy(at.frame, model, days, at.days(days)) for days in self.horizons_days}
+        if not self.with_counts:
+            return chances, {}
         outlook = model.outlook(at.frame)
-        by_rhythm = {days: np.maximum(outlook.expected_purchases(at.days(days)), _TINY) for days in self.horizons_days}
+        by_rhythm = self._count(lambda days: np.maximum(outlook.expected_purchases(at.days(days)), _TINY))
         most = trees.expected_purchases(at.frame, model, at.days(longest))
         return chances, {days: most * counts / by_rhythm[longest] for days, counts in by_rhythm.items()}
 
@@ -206,13 +215,21 @@ class Forecaster:
         counts_of: tuple[str, ...] = (MIXTURE, TREES)
         if not self.learns_whole(at):
             odds_of, counts_of = (MIXTURE,), (MIXTURE, _PARETO)
-        chances, counts = {}, {}
-        for days in self.horizons_days:
-            logits = [logit(np.clip(self.forecast(name, at)[f"p_buy_{days}d"], _TINY, 1 - _TINY)) for name in odds_of]
+
+        def mean_chance(days: int) -> Floats:
+            odds = [logit(np.clip(self.forecast(name, at)[f"p_buy_{days}d"], _TINY, 1 - _TINY)) for name in odds_of]
+            mean: Floats = expit(np.mean(odds, axis=0))
+            return mean
+
+        def mean_count(days: int) -> Floats:
             expected = [self.forecast(name, at)[f"expected_purchases_{days}d"] for name in counts_of]
-            chances[days] = expit(np.mean(logits, axis=0))
-            counts[days] = np.exp(np.mean([np.log(np.maximum(part, _LEAST)) for part in expected], axis=0))
-        return chances, counts
+            mean: Floats = np.exp(np.mean([np.log(np.maximum(part, _LEAST)) for part in expected], axis=0))
+            return mean
+
+        return {days: mean_chance(days) for days in self.horizons_days}, self._count(mean_count)
+
+    def _count(self, expect: Callable[[int], Floats]) -> dict[int, Floats]:
+        return {days: expect(days) for days in self.horizons_days} if self.with_counts else {}
 
 
 def train_cycle_model(forecaster: Forecaster, now: Sample) -> CalibratedModel:

@@ -43,7 +43,7 @@ def explain_chances(forecaster: Forecaster, model: str, now: Sample) -> pd.Serie
     days = max(forecaster.horizons_days)
 
     def ask(frame: pd.DataFrame) -> Floats:
-        made = forecaster.afresh([days]).forecast(model, replace(now, frame=frame))
+        made = forecaster.for_chances([days]).forecast(model, replace(now, frame=frame))
         return made[f"p_buy_{days}d"].to_numpy(float)
 
     frame = now.frame

@@ -143,6 +143,14 @@ def test_a_longer_horizon_never_has_less(name: str, forecaster: Forecaster, samp
     assert np.isfinite(made).all(axis=None)
 
 
+@pytest.mark.parametrize("name", ["mbg_nbd", "rhythm_mixture", "hiatus_rule", "trees", "blend"])
+def test_chances_alone_are_the_same_chances(name: str, forecaster: Forecaster, samples: list[Sample]) -> None:
+    both = Forecaster(samples, [28], 7, seed=1).forecast(name, samples[-1])
+    alone = forecaster.for_chances([28]).forecast(name, samples[-1])
+    assert list(alone) == ["p_buy_28d"]
+    pd.testing.assert_series_equal(alone["p_buy_28d"], both["p_buy_28d"])
+
+
 def test_a_short_history_gives_a_ratio_to_the_rhythm_model(samples: list[Sample]) -> None:
     short = [sample for sample in samples if sample.origin < samples[-1].origin - timedelta(days=30)][-1:]
     longer = Forecaster(short, [7, 91], 7, seed=1)
@@ -183,7 +191,7 @@ def test_a_reason_is_what_the_model_says_at_the_median(forecaster: Forecaster, s
             name = names[reason.split(":")[0]]
             values = now.frame.assign(days_since=now.frame["T"] - now.frame["recency"])[name]
             moved = Sample(now.origin, 28, _move(now.frame, name, float(values.median())))
-            after = forecaster.afresh([28]).forecast("trees", moved)["p_buy_28d"].to_numpy()
+            after = forecaster.for_chances([28]).forecast("trees", moved)["p_buy_28d"].to_numpy()
             points = round(100 * (after[place] - before[place]))
             assert reason.endswith(f"{abs(points)} points {'higher' if points > 0 else 'lower'}")
             checked += 1
