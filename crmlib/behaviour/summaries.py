@@ -26,6 +26,7 @@ MODEL_NAMES = {
     TREES: "Trees",
     BLEND: "Blend",
 }
+_TELLING = 0.0005  # gain that is worth a figure
 STAGE_NAMES = {name: name.replace("_", " ") for name in STAGES}
 
 
@@ -78,8 +79,8 @@ def _tell_season(backtest: Backtest, horizon_days: int) -> str:
     both = deviance[[MIXTURE, SEASON]].dropna().mean()
     gain = 1 - float(both[SEASON] / both[MIXTURE])
     use = "used" if SEASON in (backtest.counts_model, backtest.chances_model) else "not used"
-    word = "less" if gain > 0 else "more"
-    return f"; the season is {use} (with it, the rhythm mixture's counts were {abs(gain):.1%} {word} off there)"
+    word = f"{abs(gain):.1%} {'less' if gain > 0 else 'more'}" if abs(gain) >= _TELLING else "just as far"
+    return f"; the season is {use} (with it, the rhythm mixture's counts were {word} off there)"
 
 
 def last_scores(backtest: Backtest, horizon_days: int, segment: str = "all") -> pd.DataFrame:

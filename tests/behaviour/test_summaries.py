@@ -47,6 +47,7 @@ def test_the_verdict_is_what_the_scores_say(
     ("deviance", "used", "words"),
     [
         (0.9, "rhythm_season", "the season is used (with it, the rhythm mixture's counts were 10.0% less off there)"),
+        (1.0001, "trees", "the season is not used (with it, the rhythm mixture's counts were just as far off there)"),
         (1.2, "trees", "the season is not used (with it, the rhythm mixture's counts were 20.0% more off there)"),
     ],
 )
