@@ -37,7 +37,7 @@ def loop_over(kernel: Callable[..., None], columns: Sequence[ArrayLike], *consta
     """
     arrays = [np.atleast_1d(np.asarray(column, np.float64)) for column in columns]
     made = np.empty(np.broadcast_shapes(*(array.shape for array in arrays)))
-    rows = [np.array(np.broadcast_to(array, made.shape), order="C") for array in arrays]
+    rows = [_spread(array, made.shape) for array in arrays]
 
     def fill(start: int, end: int) -> None:
         kernel(made[start:end], *(column[start:end] for column in rows), *constants)
@@ -50,3 +50,11 @@ def loop_over(kernel: Callable[..., None], columns: Sequence[ArrayLike], *consta
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(fill, edges[:-1], edges[1:]))
     return made
+
+
+def _spread(column: Floats, shape: tuple[int, ...]) -> Floats:
+    """A column as the kernels are compiled for: of full length, in order, writable; copied only if it is not."""
+    flags = column.flags
+    if column.shape == shape and flags.c_contiguous and flags.writeable:
+        return column
+    return np.array(np.broadcast_to(column, shape), order="C")

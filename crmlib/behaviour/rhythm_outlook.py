@@ -104,11 +104,11 @@ class RhythmOutlook:
         shape: Floats = self.r + self.k * self.frequency
         return shape
 
-    @property
+    @cached_property
     def _bought(self) -> Floats:
         return self.alpha + self.recency
 
-    @property
+    @cached_property
     def _now(self) -> Floats:
         return self.alpha + self.age
 
