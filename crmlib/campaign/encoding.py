@@ -43,11 +43,12 @@ class EncodedPlan:
     caps: Records
     rules: Records
 
-    def under(self, lifts: Floats, k: float) -> EncodedPlan:
-        """The same plan under other lifts and another regularity of the purchases."""
-        communications, rules = self.communications.copy(), self.rules.copy()
+    def under(self, lifts: Floats, k: float, season: Floats) -> EncodedPlan:
+        """The same plan under other lifts, another regularity of the purchases and another season."""
+        days, communications, rules = self.days.copy(), self.communications.copy(), self.rules.copy()
         communications["lift"], rules["k"] = lifts, k
-        return replace(self, communications=communications, rules=rules)
+        days["season"], days["gone"] = season, np.append(0.0, np.cumsum(season)[:-1])
+        return replace(self, days=days, communications=communications, rules=rules)
 
 
 @dataclass(frozen=True)

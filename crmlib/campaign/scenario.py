@@ -40,11 +40,14 @@ class Horizon:
     first_day, last_day : date
     season : ndarray
         How busy each day is, 1 on average.
+    unrest : float
+        By how much, relatively, all purchases of a week stray from the season together (of `estimate_unrest`).
     """
 
     first_day: date
     last_day: date
     season: Floats
+    unrest: float = 0.0
 
     @property
     def days(self) -> list[date]:
@@ -76,9 +79,9 @@ def scale_all(scenarios: Sequence[Scenario], factor: float) -> list[Scenario]:
     return [scale_responses(scenario, factor) for scenario in scenarios]
 
 
-def make_horizon(first_day: date, season: Floats) -> Horizon:
-    """The days from the first on, as many as the season has."""
-    return Horizon(first_day, first_day + timedelta(days=len(season) - 1), season)
+def make_horizon(first_day: date, season: Floats, unrest: float = 0.0) -> Horizon:
+    """The days from the first on, as many as the season has; see `Horizon`."""
+    return Horizon(first_day, first_day + timedelta(days=len(season) - 1), season, unrest)
 
 
 def plan_days(plans: Sequence[ContactPlan], as_of_date: date) -> tuple[date, int]:

@@ -27,6 +27,7 @@ from crmlib.campaign.posterior import Rhythm, calibrate_alive, draw_customers, d
 from crmlib.campaign.rationing import estimate_demand, has_shared_limits, ration
 from crmlib.campaign.responses import draw_lifts
 from crmlib.campaign.scenario import Horizon, Scenario
+from crmlib.campaign.season import draw_unrest
 from crmlib.campaign.shapes import CONTACT, DAY_COUNT, MEMBER, NEVER, TOTAL
 from crmlib.engine import Engine
 from crmlib.params import StageSettings
@@ -281,7 +282,8 @@ def _encode(
             else np.zeros(0)
             for one in scenarios
         }
-        encoded.append({name: plan.under(known[name], parameters.k) for name, plan in bare.items()})
+        strays = draw_unrest(world.horizon.unrest, first_day, len(season), world.seed, replicate)
+        encoded.append({name: plan.under(known[name], parameters.k, season * strays) for name, plan in bare.items()})
     return encoded
 
 

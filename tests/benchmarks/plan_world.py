@@ -46,7 +46,8 @@ def open_world(folder: Path, seed: int = 7, days: int | None = None) -> tuple[Wo
     history.collect_history(run.engine, first_day, run.params.run.timezone)
     share = margins.find_margin_share(run.engine, run.params.campaign.margin_share if plans else None).share
     everybody = people.gather_people(run.engine, first_day, run.as_of_date, share)
-    horizon = scenario.make_horizon(first_day, season.estimate_season(run.engine, run.as_of_date, first_day, days))
+    usual = season.estimate_season(run.engine, run.as_of_date, first_day, days)
+    horizon = scenario.make_horizon(first_day, usual, season.estimate_unrest(run.engine, run.as_of_date))
     stages = run.params.behaviour.stages
     world = World(run.engine, everybody, horizon, posterior.read_rhythm(run.engine), stages, seed)
     return world, scenario.make_scenarios(run.engine, plans)

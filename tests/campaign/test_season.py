@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmlib.campaign.season import estimate_season
+from crmlib.campaign.season import draw_unrest, estimate_season, estimate_unrest
 from tests.made_tables import make_table
 
 AS_OF = date(2026, 11, 1)
@@ -71,3 +71,35 @@ def test_nothing_after_the_as_of_date_is_read(engine):
         "DATE '2026-11-03' AS bought_on, amount FROM made_tickets"
     )
     assert np.array_equal(estimate_season(engine, AS_OF, FIRST, 60), before)
+
+
+def sell_in_unrest(engine, planted: float) -> None:
+    random = np.random.default_rng(4)
+    weeks = np.exp(planted * random.standard_normal(200))
+    sell(engine, 760, lambda day: weekday(day) * weeks[(AS_OF - day).days // 7] * random.poisson(100) / 100)
+
+
+def test_what_weeks_stray_from_the_season_beyond_chance_is_found(engine):
+    sell_in_unrest(engine, 0.15)
+    # the years before that the season was read from strayed, too: with one of them the error is the root of 2 as large
+    assert 0.15 < estimate_unrest(engine, AS_OF) < 0.15 * 2**0.5 * 1.15
+
+
+def test_where_all_is_chance_little_unrest_is_left(engine):
+    sell_in_unrest(engine, 0.0)
+    assert estimate_unrest(engine, AS_OF) < 0.06
+
+
+def test_nothing_is_said_of_unrest_without_two_months(engine):
+    sell(engine, 40, weekday)
+    assert estimate_unrest(engine, AS_OF) == 0.0
+
+
+def test_a_week_strays_as_a_whole_and_alike_whenever_it_is_drawn():
+    drawn = np.array([draw_unrest(0.2, FIRST, 70, 5, replicate) for replicate in range(2000)])
+    assert drawn.mean() == pytest.approx(1.0, abs=0.01)
+    assert np.log(drawn).std() == pytest.approx(0.2, rel=0.03)
+    assert np.array_equal(draw_unrest(0.2, FIRST + timedelta(days=9), 61, 5, 0), drawn[0][9:])
+    changes = np.flatnonzero(np.diff(drawn[0]))
+    assert set(np.diff(changes)) == {7}
+    assert (draw_unrest(0.0, FIRST, 70, 5, 0) == 1.0).all()
