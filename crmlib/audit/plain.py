@@ -30,12 +30,13 @@ def is_plain_email(email: str) -> str:
     email : str
         Expression of the address in small letters, without blanks around it.
     """
-    junk = ", ".join(literal(word) for word in sorted({word.replace(".", "") for word in read_words("email_junk")}))
-    inbox = f"split_part(split_part({email}, '@', 1), '+', 1)"
+    junk = sorted({word.replace(".", "") for word in read_words("email_junk")})
+    # points between the letters of such a word make no other of it
+    spelt = "|".join(r"\.?".join(map(re.escape, word)) for word in junk)
     form = r"[a-z0-9]+(?:[._+-][a-z0-9]+)*@(?:[a-z0-9-]+\.)+[a-z]{2,}"
     return (
         f"regexp_full_match({email}, {literal(form)}) AND length({email}) <= 200 "
-        f"AND length(split_part({email}, '@', 1)) <= 64 AND replace({inbox}, '.', '') NOT IN ({junk})"
+        f"AND strpos({email}, '@') <= 65 AND NOT regexp_matches({email}, {literal(f'^(?:{spelt})[+@]')})"
     )
 
 
@@ -73,19 +74,21 @@ def phone_e164(national: str, country: str) -> str:
         return "CAST(NULL AS VARCHAR)"
     stairs = ", ".join(literal(number) for number in sorted(STAIRS))
     planned = " OR ".join(_fits(national, kind, plan.general_desc) for kind in (plan.fixed_line, plan.mobile))
+    general = literal(plan.general_desc.national_number_pattern or "") if plan.general_desc else "''"
+    # seven digits that are alike are a multiple of seven ones
     return (
-        f"CASE WHEN ({planned}) AND right({national}, 7) <> repeat({national}[-1], 7) "
-        f"AND {national} NOT IN ({stairs}) THEN {literal(f'+{code}')} || {national} END"
+        f"CASE WHEN regexp_full_match({national}, {general}) AND ({planned}) "
+        f"AND TRY_CAST(right({national}, 7) AS INT) % 1111111 <> 0 AND {national} NOT IN ({stairs}) "
+        f"THEN {literal(f'+{code}')} || {national} END"
     )
 
 
 def _fits(national: str, kind: PhoneNumberDesc | None, general: PhoneNumberDesc | None) -> str:
-    """Whether a number is one of a kind of the plan, and of the plan."""
-    if kind is None or general is None or not kind.national_number_pattern or not general.national_number_pattern:
+    """Whether a number is one of a kind of the plan."""
+    if kind is None or general is None or not kind.national_number_pattern:
         return "false"
     lengths = ", ".join(map(str, kind.possible_length or general.possible_length))
-    patterns = (general.national_number_pattern, kind.national_number_pattern)
-    matches = " AND ".join(f"regexp_full_match({national}, {literal(pattern)})" for pattern in patterns)
+    matches = f"regexp_full_match({national}, {literal(kind.national_number_pattern)})"
     return f"(length({national}) IN ({lengths}) AND {matches})"
 
 
@@ -100,13 +103,14 @@ def national_id(value: str, country: str) -> str:
     """
     if country != "ES":
         return "false"
-    number = f"CAST(translate({value}[1], 'XYZ', '012') || {value}[2:-2] AS INT)"
+    digits = f"CASE WHEN {value} < 'X' THEN {value}[1:8] ELSE translate({value}[1:8], 'XYZ', '012') END"
+    number = f"CAST({digits} AS INT)"
     letter = f"{literal(CHECK_LETTERS)}[{number} % 23 + 1]"
     fillers = ", ".join(literal(filler) for filler in sorted(list_fillers()))
-    # of seven digits that are alike, six stand here
+    # of seven digits that are alike, six stand in the middle: a multiple of six ones
     return (
         f"CASE WHEN regexp_full_match({value}, '[0-9XYZ][0-9]{{7}}[A-Z]') THEN {letter} = {value}[-1] "
-        f"AND {value} NOT IN ({fillers}) AND {value}[2:7] <> repeat({value}[2], 6) ELSE false END"
+        f"AND {value} NOT IN ({fillers}) AND {number} // 10 % 1000000 % 111111 <> 0 ELSE false END"
     )
 
 

@@ -123,7 +123,7 @@ def _lay_out_customers(engine: Engine, named: list[str], country: str, as_of_dat
             f"""
             SELECT judged.*, judged.home_store_id AS store, {person} AS person,
               coalesce(record_revenue.revenue, 0) AS revenue, coalesce(granted_consents.granted, 0) AS granted,
-              date_diff('day', CAST(judged.updated_at AS DATE), CAST($as_of_date AS DATE)) AS age_days
+              date_diff('day', {_day_of("judged.updated_at")}, CAST($as_of_date AS DATE)) AS age_days
             FROM judged_records AS judged
             {known}
             LEFT JOIN record_revenue
@@ -144,12 +144,17 @@ def _lay_out_others(engine: Engine, entity: str, named: list[str], as_of_date: d
     if entity == "tickets":
         revenue = f"CASE WHEN bought_on > DATE '{as_of_date}' - INTERVAL 365 DAY THEN coalesce(amount, 0) ELSE 0 END"
     store = STORES.get(entity, "CAST(NULL AS VARCHAR)")
-    dated = f"date_diff('day', CAST(updated_at AS DATE), DATE '{as_of_date}')"
+    dated = f"date_diff('day', {_day_of('updated_at')}, DATE '{as_of_date}')"
     return engine.view(
         f"audited_{entity}",
         f"SELECT {', '.join(map(quote, held))}, {store} AS store, {revenue} AS revenue, {dated} AS age_days "
         f"FROM {quote(ENTITIES[entity])}",
     )
+
+
+def _day_of(moment: str) -> str:
+    """The day of a moment in UTC, without asking the calendar of any place."""
+    return f"CAST(make_timestamp(epoch_us({moment})) AS DATE)"
 
 
 def _asides(entity: str) -> tuple[str, ...]:

@@ -82,7 +82,8 @@ def judge_values(engine: Engine, country: str, as_of_date: date, columns: list[s
             "record_values",
             f"""
             WITH spelt AS (
-              SELECT {kept}, lower(trim(email)) AS email_text,
+              SELECT {kept}, CASE WHEN starts_with(email, ' ') OR ends_with(email, ' ') THEN lower(trim(email))
+                  ELSE lower(email) END AS email_text,
                 CASE WHEN regexp_full_match(national_id, '[0-9A-Z]*') THEN national_id
                   ELSE upper(regexp_replace(national_id, '[^0-9A-Za-z]', '', 'g')) END AS id_text,
                 coalesce(surname_1, surnames) AS surname,
