@@ -232,6 +232,7 @@ def _around_the_year() -> Floats:
 
 def _find_apart(total: Floats, expected: Floats, known: pd.DatetimeIndex) -> pd.Series:
     """Dates of the year that sold far less or more than they should have, and how much."""
-    dates = pd.DataFrame({"total": total, "expected": expected}).groupby(_dates(known)).sum()
+    days = pd.DataFrame({"date": _dates(known), "total": total, "expected": expected})
+    dates = days.groupby("date").sum()
     ratio = dates["total"] / dates["expected"].clip(lower=1e-9)
     return ratio[(dates["expected"] >= ENOUGH_TICKETS) & ((ratio < APART[0]) | (ratio > APART[1]))]

@@ -148,10 +148,13 @@ def train_trees(samples: Sequence[tuple[Sample, PurchaseModel]], horizons_days: 
             raise NothingToDo(f"{buyers} of {len(purchases)} customers bought within {days} days: nothing to learn.")
     chosen = slice(None, None, max(len(came[longest]) // _FIT_ROWS, 1))
     columns = [str(name) for name in told[longest] if told[longest][name].nunique() > 1]
-    offset = np.exp(told[longest]["log_expected"].to_numpy()) if with_offset else np.ones(len(came[longest]))
-    with _few_threads(len(offset)):
+    ratio, weight = came[longest][chosen], None
+    if with_offset:
+        weight = np.exp(told[longest]["log_expected"].to_numpy())[chosen]
+        ratio = ratio / weight
+    with _few_threads(len(came[longest])):
         counts = HistGradientBoostingRegressor(loss="poisson", random_state=seed, **_COUNTS).fit(
-            told[longest][columns][chosen], (came[longest] / offset)[chosen], sample_weight=offset[chosen]
+            told[longest][columns][chosen], ratio, sample_weight=weight
         )
         chances = {
             days: HistGradientBoostingClassifier(random_state=seed, **_CHANCES).fit(
