@@ -163,9 +163,9 @@ def text_of(
         text = f"coalesce({', '.join(filled)})"
     else:
         text = parts[0] if len(parts) == 1 else f"concat_ws({literal(field.join)}, {', '.join(parts)})"
-        # few cells have blanks around them, and only those are worth a copy
-        blank = f"starts_with({text}, ' ') OR ends_with({text}, ' ')"
-        text = f"CASE WHEN {blank} THEN nullif(trim({text}), '') ELSE nullif({text}, '') END"
+        # few cells are empty or have blanks around them, and only those are worth a copy; such a one sorts below a sign
+        blank = f"{text} < '!' OR ends_with({text}, ' ')"
+        text = f"CASE WHEN {blank} THEN nullif(trim({text}), '') ELSE {text} END"
     if field.extract:
         text = f"nullif(trim(regexp_extract({text}, {literal(field.extract)}, 1)), '')"
     if words:
