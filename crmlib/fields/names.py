@@ -275,6 +275,7 @@ def _may_be_given(word: str) -> bool:
     return word in _given_names() or word in _nicknames() or word in _abbreviations("given")
 
 
+@lru_cache(maxsize=65_536)
 def _is_written_out(part: str) -> bool:
     letters = fold_text(part)
     return sum(character.isalpha() for character in letters) > 1 and not any(map(str.isdigit, letters))

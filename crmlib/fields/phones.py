@@ -64,9 +64,11 @@ def _read_one(text: str, region: str) -> Phone:
     except NumberParseException:
         return Phone(None, None, False)
     number.extension = None
-    if not phonenumbers.is_valid_number(number):
+    # a number of no type is one that its country's plan does not hold
+    kind = phonenumbers.number_type(number)
+    if kind == PhoneNumberType.UNKNOWN:
         return Phone(None, None, False)
     e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     national = phonenumbers.national_significant_number(number)
     filler = bool(_RUN.search(national)) or national in STAIRS
-    return Phone(e164, _KINDS.get(phonenumbers.number_type(number), "other"), not filler)
+    return Phone(e164, _KINDS.get(kind, "other"), not filler)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 
 import pyarrow as pa
 
@@ -290,12 +290,16 @@ def _name_keys(
         return "company", *[None] * 7, key, None, key
     given = fold_name(name.given_name)
     first, second = fold_name(name.surname_1), fold_name(name.surname_2)
+    all_words = sorted(" ".join(filter(None, (given, first, second))).split())
+    return name.kind, *_given_name_keys(given), first, second, " ".join(all_words) or None
+
+
+@lru_cache(maxsize=65_536)
+def _given_name_keys(given: str | None) -> tuple[str | list[str] | bool | None, ...]:
     words = (given or "").split()
     variants = list_given_name_variants(given)
     others = [variant for variant in variants if variant != given]
-    all_words = sorted(" ".join(filter(None, (given, first, second))).split())
     return (
-        name.kind,
         given,
         variants or None,
         sorted({word for variant in variants for word in variant.split()}) or None,
@@ -303,9 +307,6 @@ def _name_keys(
         any(len(word) == 1 for word in words),
         is_common_given_name(given),
         others[0] if len(others) == 1 else given,
-        first,
-        second,
-        " ".join(all_words) or None,
     )
 
 
