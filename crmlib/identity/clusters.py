@@ -20,7 +20,9 @@ LINKS = Step(
     """
     WITH linking AS (
         SELECT p.record_no_l AS l, p.record_no_r AS r, p.match_probability, p.match_weight,
-               p.decided_by = 'reviewer' AS ruled, a.name_key IS NULL AS l_nameless, b.name_key IS NULL AS r_nameless
+               p.decided_by = 'reviewer' AS ruled, 
+               a.given_key IS NULL AND a.kind IS DISTINCT FROM 'company' AS l_nameless,
+               b.given_key IS NULL AND b.kind IS DISTINCT FROM 'company' AS r_nameless
         FROM decided_pairs p
         JOIN linkage_records a ON a.record_no = p.record_no_l
         JOIN linkage_records b ON b.record_no = p.record_no_r
@@ -60,8 +62,8 @@ def cluster_records(engine: Engine, match_threshold: float) -> pd.DataFrame:
     Notes
     -----
     Components of linked records are exact and cheap; only those that are no clique, or hold a contradiction, are
-    built again by `join_groups`, from their strongest link down. A record without a name keeps only its best link to
-    one with a name: a mailbox that two people share would join them through it.
+    built again by `join_groups`, from their strongest link down. A record without a given name keeps only its best
+    link to one with a name: a mailbox, or a home, that two people share would join them through it.
     """
     records = engine.row("SELECT count(*) AS n FROM linkage_records")["n"]
     engine.run(LINKS, threshold=match_threshold)

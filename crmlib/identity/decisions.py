@@ -39,7 +39,7 @@ def weigh_relatives(engine: Engine, model: LinkageModel) -> str:
     str
         ``weighed_pairs``: ``scored_pairs`` and weight_to_relatives (log2), the sum over the comparisons of
         m / r: relatives share a value with probability s, and then agree as matches do (m), else as strangers
-        do (u), so that a level is r = s m + (1 - s) u likely among them.
+        do (u), so that a level is r = s m + (1 - s) u likely among them; and origin_weight, which is 0 yet.
     """
     terms = [
         f"CASE {quote(f'gamma_{name}')} "
@@ -48,7 +48,11 @@ def weigh_relatives(engine: Engine, model: LinkageModel) -> str:
         for name, levels in model.weights.groupby("comparison", sort=False)
     ]
     return engine.run(
-        Step("weighed_pairs", f"SELECT *, {' + '.join(terms) or '0'} AS weight_to_relatives FROM scored_pairs")
+        Step(
+            "weighed_pairs",
+            f"SELECT *, {' + '.join(terms) or '0'} AS weight_to_relatives, "
+            "0.0::DOUBLE AS origin_weight FROM scored_pairs",
+        )
     )
 
 
@@ -64,11 +68,12 @@ def estimate_pair_shares(engine: Engine, model: LinkageModel) -> PairShares:
     Returns
     -------
     PairShares
-        The shares under which the weights are likeliest; what each level says is left as it was trained.
+        The shares under which the weights are likeliest; what each level says is left as it was trained. Relatives
+        are as many for each match as training saw, or more: many of their pairs weigh too little to be kept.
     """
     patterns = engine.frame(
-        "SELECT round(2 * match_weight) / 2 AS w, round(2 * weight_to_relatives) / 2 AS r, count(*) AS pairs "
-        "FROM weighed_pairs GROUP BY ALL ORDER BY ALL"
+        "SELECT round(2 * (match_weight + origin_weight)) / 2 AS w, round(2 * weight_to_relatives) / 2 AS r, "
+        "count(*) AS pairs FROM weighed_pairs GROUP BY ALL ORDER BY ALL"
     )
     records = engine.row("SELECT count(*) AS n FROM linkage_records")["n"]
     everything = max(1.0, records * (records - 1) / 2)
@@ -83,7 +88,7 @@ def estimate_pair_shares(engine: Engine, model: LinkageModel) -> PairShares:
             float((pairs * shares.matches / told).sum() / everything),
             float((pairs * shares.relatives * relatives / told).sum() / everything),
         )
-    return shares
+    return shares._replace(relatives=max(shares.relatives, model.relatives_per_match * shares.matches))
 
 
 def decide_pairs(
@@ -134,7 +139,7 @@ def decide_pairs(
                 SELECT p.*,
                        l.source AS source_l, l.source_record_id AS source_record_id_l,
                        r.source AS source_r, r.source_record_id AS source_record_id_r,
-                       match_weight + $prior_shift::DOUBLE AS weight_to_strangers,
+                       match_weight + origin_weight + $prior_shift::DOUBLE AS weight_to_strangers,
                        weight_to_relatives - $relatives_per_match::DOUBLE AS weight_to_household,
                        coalesce(l.national_id_valid AND r.national_id_valid, false) AS ids_valid,
                        l.national_id = r.national_id AS ids_equal

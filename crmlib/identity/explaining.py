@@ -14,6 +14,7 @@ LEAST_STEP = 0.05
 STEPS = {
     "prior": "Before anything is compared",
     "rarity": "Rare or common values",
+    "origin": "Such names often go together",
     "relatives": "People of one home agree in this, too",
     "contradiction": "Ids or dates of birth rule it out",
 }
@@ -53,7 +54,7 @@ def explain_pair(engine: Engine, model: LinkageModel, record_no_l: int, record_n
     Returns
     -------
     pandas.DataFrame
-        comparison (or prior, rarity, relatives, contradiction), step (in words), weight (log2); the weights add up
+        comparison (or prior, rarity, origin, relatives, contradiction), step (in words), weight (log2); they add up
         to the pair's match_weight as the model has it. Without a row where the model did not look at the pair.
     """
     found = engine.rows(
@@ -76,8 +77,9 @@ def explain_pair(engine: Engine, model: LinkageModel, record_no_l: int, record_n
     prior = weight_of(model.prior)
     rarity = pair["match_weight"] - prior - sum(weight for *_, weight in levels)
     contradiction = CONTRADICTION if pair["ruled_out"] else 0.0
-    relatives = pair["decided_weight"] - pair["match_weight"] - contradiction
-    rest = [("rarity", rarity), ("relatives", relatives), ("contradiction", contradiction)]
+    origin = pair["origin_weight"]
+    relatives = pair["decided_weight"] - pair["match_weight"] - origin - contradiction
+    rest = [("rarity", rarity), ("origin", origin), ("relatives", relatives), ("contradiction", contradiction)]
     rows = [("prior", STEPS["prior"], prior), *sorted(levels, key=lambda level: -level[2])]
     rows += [(name, STEPS[name], weight) for name, weight in rest if abs(weight) >= LEAST_STEP]
     return pd.DataFrame(rows, columns=columns)

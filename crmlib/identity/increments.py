@@ -17,7 +17,7 @@ import pandas as pd
 
 from crmlib.engine import Engine, Step, quote
 from crmlib.identity.comparisons import Comparison, choose_comparisons
-from crmlib.identity.model import LinkageModel, write_comparison
+from crmlib.identity.model import LinkageModel, read_model, write_comparison
 from crmlib.identity.records import normalise_records
 
 #: More than this share of records new, changed or gone since the model was trained, and it is trained anew.
@@ -28,7 +28,7 @@ STANDING_PAIRS = Step(
     """
     SELECT l.source AS source_l, l.source_record_id AS source_record_id_l,
            r.source AS source_r, r.source_record_id AS source_record_id_r,
-           p.* EXCLUDE (record_no_l, record_no_r)
+           p.* EXCLUDE (record_no_l, record_no_r, origin_weight)
     FROM weighed_pairs p
     JOIN linkage_records l ON l.record_no = p.record_no_l
     JOIN linkage_records r ON r.record_no = p.record_no_r
@@ -128,7 +128,7 @@ def begin_linkage(
                 f"{counted['changed']:,} of {counted['records']:,} records are new or changed since the run before: "
                 "only pairs with one of them were compared, by that run's model; all other pairs are as they were."
             )
-            return Start(compared, LinkageModel(compared, before["persons"], ()), sentence, told | {"changed": since})
+            return Start(compared, read_model(before, compared), sentence, told | {"changed": since})
         return Start(compared, None, _tell_full(reason), told)
     normalise_records(engine, as_of_date, country)
     return Start(choose_comparisons(engine), None, _tell_full(reason), told)
@@ -157,7 +157,7 @@ def carry_pairs(engine: Engine, start: Start, base: Base) -> str:
                 FROM linkage_records ANTI JOIN changed_records USING (record_no)
             ),
             carried AS (
-                SELECT b.*, l.record_no AS record_no_l, r.record_no AS record_no_r
+                SELECT b.*, 0.0::DOUBLE AS origin_weight, l.record_no AS record_no_l, r.record_no AS record_no_r
                 FROM {base.pairs} b
                 JOIN standing l ON l.source = b.source_l AND l.source_record_id = b.source_record_id_l
                 JOIN standing r ON r.source = b.source_r AND r.source_record_id = b.source_record_id_r
@@ -185,7 +185,7 @@ def _read_model(engine: Engine, base: Base) -> dict[str, Any] | None:
     if None in base:
         return None
     kept = {row["model"]: json.loads(row["json"]) for row in engine.rows(f"SELECT model, json FROM {base.model}")}
-    return kept if {"persons", "increments"} <= kept.keys() else None
+    return kept if {"persons", "relatives", "increments"} <= kept.keys() else None
 
 
 def _tell_full(reason: str) -> str:

@@ -100,7 +100,7 @@ def train_model(
         )
         settings["probability_two_random_records_match"] = learnt.matches
         settings, notes = settle_parameters(set_m_probabilities(settings, learnt.m), comparisons, observed_u)
-    return LinkageModel(comparisons, settings, tuple(notes))
+    return LinkageModel(comparisons, settings, tuple(notes), learnt.relatives / learnt.matches)
 
 
 def predict_pairs(

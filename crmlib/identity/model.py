@@ -44,16 +44,20 @@ class LinkageModel:
         Splink's settings with all m and u; no value of a person.
     warnings : tuple of str
         What training could not find out, or found out of order, and what was done instead.
+    relatives_per_match : float
+        Pairs of relatives for each pair of one person.
     """
 
     comparisons: tuple[Comparison, ...]
     settings: dict[str, Any]
     warnings: tuple[str, ...]
+    relatives_per_match: float = 0.0
 
     @property
     def rows(self) -> pd.DataFrame:
-        """The settings as the table `linkage_model` holds them."""
-        return pd.DataFrame({"model": ["persons"], "json": [json.dumps(self.settings, sort_keys=True)]})
+        """The model as the table `linkage_model` holds it: Splink's settings (persons), and how many are relatives."""
+        kept = {"persons": self.settings, "relatives": {"per_match": self.relatives_per_match}}
+        return pd.DataFrame({"model": list(kept), "json": [json.dumps(part, sort_keys=True) for part in kept.values()]})
 
     @property
     def prior(self) -> float:
@@ -89,6 +93,11 @@ class LinkageModel:
                     }
                 )
         return pd.DataFrame(rows, columns=list(WEIGHT_COLUMNS))
+
+
+def read_model(kept: dict[str, Any], comparisons: tuple[Comparison, ...]) -> LinkageModel:
+    """The model that `LinkageModel.rows` wrote: what each row holds, by its name, and the comparisons it is made of."""
+    return LinkageModel(comparisons, kept["persons"], (), kept["relatives"]["per_match"])
 
 
 def write_comparison(comparison: Comparison) -> dict[str, Any]:

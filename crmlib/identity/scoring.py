@@ -9,6 +9,7 @@ from crmlib.identity.decisions import weigh_relatives
 from crmlib.identity.increments import Base, Start, carry_pairs
 from crmlib.identity.linkage import predict_pairs
 from crmlib.identity.model import LinkageModel
+from crmlib.identity.origins import weigh_origins
 
 #: A pair of at least this weight (log2) makes one look at the other pairs of its records.
 LEAST_FOLLOWED = 0.0
@@ -68,7 +69,7 @@ def score_pairs(
     Returns
     -------
     str
-        ``weighed_pairs``, as `weigh_relatives` makes it.
+        ``weighed_pairs``, as `weigh_relatives` and `weigh_origins` make it.
 
     Notes
     -----
@@ -83,4 +84,5 @@ def score_pairs(
     engine.run(Step("candidate_pairs", "FROM suggested_pairs"))
     predict_pairs(engine, model, progress=progress)
     weigh_relatives(engine, model)
-    return engine.run(Step("weighed_pairs", "FROM blocked_pairs UNION ALL BY NAME FROM weighed_pairs"))
+    engine.run(Step("weighed_pairs", "FROM blocked_pairs UNION ALL BY NAME FROM weighed_pairs"))
+    return weigh_origins(engine, model)

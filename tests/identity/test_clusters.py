@@ -92,7 +92,7 @@ def test_the_stronger_link_wins():
     assert join_links([(2, 3), (1, 2)], [], {1: "A", 3: "B"}) == [[2, 3]]
 
 
-def load(engine, records, links, ids=(), contradicted=(), nameless=()):
+def load(engine, records, links, ids=(), contradicted=(), nameless=(), companies=()):
     known = dict(ids)
     numbers = range(1, records + 1)
     engine.register(
@@ -100,7 +100,8 @@ def load(engine, records, links, ids=(), contradicted=(), nameless=()):
         pd.DataFrame(
             {
                 "record_no": numbers,
-                "name_key": [None if number in nameless else "a name" for number in numbers],
+                "given_key": [None if number in nameless else "a name" for number in numbers],
+                "kind": ["company" if number in companies else "person" for number in numbers],
                 "national_id": pd.array([known.get(number) for number in numbers], dtype="string"),
                 "national_id_valid": [number in known for number in numbers],
             }
@@ -133,6 +134,15 @@ def test_a_record_without_a_name_joins_no_two_people(engine):
     load(engine, 4, [(1, 3, 0.97), (2, 3, 0.98), (3, 4, 0.99)], nameless=(3, 4))
     cluster_records(engine, 0.95)
     assert clusters_of(engine) == {frozenset({1}), frozenset({2, 3, 4})}
+
+
+def test_a_company_has_no_given_name_and_is_no_bridge(engine):
+    load(engine, 3, [(1, 3, 0.97), (2, 3, 0.98), (1, 2, 0.96)], nameless=(1, 2, 3), companies=(3,))
+    cluster_records(engine, 0.95)
+    assert clusters_of(engine) == {frozenset({1, 2, 3})}
+    load(engine, 3, [(1, 3, 0.97), (2, 3, 0.98), (1, 2, 0.96)], nameless=(3,), companies=(3,))
+    cluster_records(engine, 0.95)
+    assert clusters_of(engine) == {frozenset({1, 2, 3})}
 
 
 def test_pairs_that_hardly_link_count_against_a_join(engine):

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -32,7 +33,7 @@ def model():
 def decide(engine, add_records, model):
     """Decide one pair: the records, and the level of each comparison (-1 where not given)."""
 
-    def decided(left, right, gammas, shares=AS_MANY, deterministic=True):
+    def decided(left, right, gammas, shares=AS_MANY, deterministic=True, origin_weight=0.0):
         add_records([left, right])
         normalise_records(engine, AS_OF, "ES")
         weights = model.weights.set_index(["comparison", "level"])["match_weight"]
@@ -44,6 +45,7 @@ def decide(engine, add_records, model):
             f"{weight}::DOUBLE AS match_weight, 0.5::DOUBLE AS match_probability, {columns}"
         )
         weigh_relatives(engine, model)
+        engine.execute(f"UPDATE weighed_pairs SET origin_weight = {origin_weight}")
         decide_pairs(engine, model, shares, deterministic)
         return engine.row("FROM decided_pairs") | {"against_strangers": weight}
 
@@ -137,9 +139,9 @@ def test_shares_of_matches_and_relatives_are_found(engine, model, matches, relat
     engine.execute(
         f"""
         CREATE OR REPLACE TABLE weighed_pairs AS
-        SELECT 20.0 AS match_weight, 12.0 AS weight_to_relatives FROM range({matches})
-        UNION ALL SELECT 18.0, -12.0 FROM range({relatives})
-        UNION ALL SELECT -25.0, 2.0 FROM range(3000)
+        SELECT 20.0 AS match_weight, 12.0 AS weight_to_relatives, 0.0 AS origin_weight FROM range({matches})
+        UNION ALL SELECT 18.0, -12.0, 0.0 FROM range({relatives})
+        UNION ALL SELECT -25.0, 2.0, 0.0 FROM range(3000)
         """
     )
     shares = estimate_pair_shares(engine, model)
@@ -151,7 +153,30 @@ def test_shares_of_matches_and_relatives_are_found(engine, model, matches, relat
 def test_no_pairs_leave_the_shares_defined(engine, model):
     engine.execute("CREATE OR REPLACE TABLE linkage_records AS SELECT 1 AS record_no WHERE false")
     engine.execute(
-        "CREATE OR REPLACE TABLE weighed_pairs AS SELECT 0.0 AS match_weight, 0.0 AS weight_to_relatives WHERE false"
+        "CREATE OR REPLACE TABLE weighed_pairs AS SELECT 0.0 AS match_weight, 0.0 AS weight_to_relatives, "
+        "0.0 AS origin_weight WHERE false"
     )
     shares = estimate_pair_shares(engine, model)
     assert all(math.isfinite(share) for share in shares)
+
+
+def test_relatives_are_as_many_as_training_saw(engine, model):
+    """Their pairs that weigh too little to be kept are relatives, too."""
+    engine.execute("CREATE OR REPLACE TABLE linkage_records AS SELECT range AS record_no FROM range(500)")
+    engine.execute(
+        "CREATE OR REPLACE TABLE weighed_pairs AS "
+        "SELECT 20.0 AS match_weight, 12.0 AS weight_to_relatives, 0.0 AS origin_weight FROM range(100)"
+    )
+    alone = estimate_pair_shares(engine, model)
+    trained = estimate_pair_shares(engine, replace(model, relatives_per_match=0.7))
+    assert alone.relatives < 0.01 * alone.matches
+    assert trained.matches == alone.matches
+    assert trained.relatives == pytest.approx(0.7 * trained.matches)
+
+
+def test_names_that_go_together_weigh_less(decide):
+    levels = top("given_name", "surname_1")
+    nobody_s_relatives = PairShares(PRIOR, 0.0)
+    pair = decide({}, {}, levels, nobody_s_relatives)
+    together = decide({}, {}, levels, nobody_s_relatives, origin_weight=-5.0)
+    assert together["match_weight"] == pytest.approx(pair["match_weight"] - 5.0)

@@ -4,7 +4,14 @@ import math
 import pytest
 
 from crmlib.identity.comparisons import Comparison, Level
-from crmlib.identity.model import MOST_ALONE, LinkageModel, read_u_probabilities, settle_parameters, write_comparison
+from crmlib.identity.model import (
+    MOST_ALONE,
+    LinkageModel,
+    read_model,
+    read_u_probabilities,
+    settle_parameters,
+    write_comparison,
+)
 
 PHONE = Comparison(
     "phone",
@@ -69,3 +76,10 @@ def test_the_table_of_a_model_can_be_read_back():
     settings, _ = trained(0.7, 0.01)
     rows = LinkageModel((PHONE,), settings, ()).rows
     assert json.loads(rows["json"][0]) == settings
+
+
+def test_a_model_comes_back_as_it_was_kept():
+    settings, _ = trained(0.7, 0.01)
+    model = LinkageModel((PHONE,), settings, (), 0.8)
+    kept = {row.model: json.loads(row.json) for row in model.rows.itertuples()}
+    assert read_model(kept, (PHONE,)) == model
