@@ -57,9 +57,8 @@ ALL_NAMES = """
 PAIRS_WITH_ORIGINS = Step(
     "weighed_pairs_with_origins",
     f"""
-    SELECT p.* REPLACE (
-        CASE WHEN {AGREEING} THEN -greatest(coalesce(a.bits, 0), coalesce(b.bits, 0)) ELSE 0 END AS origin_weight
-    )
+    SELECT p.* EXCLUDE (origin_weight),
+           CASE WHEN {AGREEING} THEN -greatest(coalesce(a.bits, 0), coalesce(b.bits, 0)) ELSE 0 END AS origin_weight
     FROM weighed_pairs p
     JOIN linkage_records l ON l.record_no = p.record_no_l
     JOIN linkage_records r ON r.record_no = p.record_no_r
