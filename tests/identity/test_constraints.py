@@ -42,7 +42,8 @@ class Case:
                 "record_no": range(1, len(LETTERS) + 1),
                 "source": "crm",
                 "source_record_id": list(LETTERS),
-                "name_key": [f"name {letter}" for letter in LETTERS],
+                "given_key": [f"name {letter}" for letter in LETTERS],
+                "kind": "person",
                 "national_id": pd.Series([known.get(letter) for letter in LETTERS], dtype="str"),
                 "national_id_valid": [letter in known for letter in LETTERS],
             }
