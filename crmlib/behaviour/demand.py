@@ -1,7 +1,8 @@
 """What will be sold: units and sales by category, store and week, from the purchases expected of customers.
 
-A cell (a category in a store) goes on at its level of the last quarter, times how much stronger the same weeks were a
-year before than the half year around them, times how the purchases expected of the store's known customers stand to
+A cell (a category in a store) goes on at its level of the last quarter, times how strong the weeks are (as last year's
+same weeks stood to the half year around them, or by the store's season index: whichever was nearer at an earlier
+origin), times how the purchases expected of the store's known customers stand to
 those they made in that quarter.
 Anonymous buyers and newcomers are a share: what was sold beside what this gives, at an earlier origin. The plain rule
 beside it is last year's same week, or the last month's mean where there is no last year.
@@ -22,16 +23,16 @@ from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.purchases import BUYER_TICKETS, summarise_calibration_and_holdout
 from crmlib.behaviour.rhythm import train_rhythm
 from crmlib.behaviour.season import CUSTOMER_STORES
+from crmlib.behaviour.weekly_season import INDEX, LAST_YEAR, LEVEL_WEEKS, MOST_SHIFT, YEAR_WEEKS, find_seasons
 from crmlib.engine import Engine, Step
 from crmlib.errors import NothingToDo
 
-#: Weeks over which a level is taken, weeks in a year, weeks of the plain rule without a year before.
-LEVEL_WEEKS, YEAR_WEEKS, MONTH_WEEKS = 13, 52, 4
-#: How far a season, or anonymous buyers and newcomers, may move a forecast.
-MOST_SHIFT = 3.0
+#: Weeks of the plain rule without a year before.
+MONTH_WEEKS = 4
 #: Counts vary at least a little more than chance alone would have them.
 LEAST_DISPERSION = 1.01
 CUSTOMERS, SEASONAL_NAIVE = "customers", "seasonal_naive"
+_SEASON_WORDS = {LAST_YEAR: "in the season of last year's weeks", INDEX: "in the season of each store's index"}
 
 WEEKLY_DEMAND = Step(
     "weekly_demand",
@@ -82,12 +83,15 @@ class Demand:
     difference : tuple of float
         Mean absolute error of `CUSTOMERS` less that of `SEASONAL_NAIVE`, low and high end of its 95 % interval
         (paired bootstrap over cells): below 0 the customers' forecast is better.
+    season : str
+        `LAST_YEAR` or `INDEX`: the strength of weeks behind the customers' forecast.
     """
 
     forecast: pd.DataFrame
     scores: pd.DataFrame
     used: str
     difference: tuple[float, float, float]
+    season: str
 
 
 @dataclass(frozen=True)
@@ -139,19 +143,22 @@ def forecast_demand(engine: Engine, as_of_date: date, weeks: int, days_per_unit:
             f"Demand is forecast from lines of tickets with products' categories over {LEVEL_WEEKS + 2 * weeks} weeks."
         )
     earlier, tested = (last - timedelta(weeks=weeks * back) for back in (2, 1))
-    trends = {origin: _trend(engine, origin, history.cells, weeks, days_per_unit) for origin in (earlier, tested, last)}
-    shift = _learn_shift(_customers(history.until(earlier), trends[earlier], 1.0, weeks), history.after(earlier, weeks))
+    origins = (earlier, tested, last)
+    stores = history.cells.get_level_values("store_id")
+    trends = {origin: _trend(engine, origin, history.cells, weeks, days_per_unit) for origin in origins}
+    known = {origin: history.until(origin) for origin in origins}
+    seasons = {origin: find_seasons(engine, known[origin].units, stores, origin, weeks) for origin in origins}
+    season = _choose_season(known[earlier], seasons[earlier], trends[earlier], history.after(earlier, weeks))
+
+    def forecast_at(origin: date, shift: float = 1.0) -> Floats:
+        return _customers(known[origin], seasons[origin][season], trends[origin]) * shift
+
+    shift = _learn_shift(forecast_at(earlier), history.after(earlier, weeks))
     actual = history.after(tested, weeks)
-    made = {
-        CUSTOMERS: _customers(history.until(tested), trends[tested], shift, weeks),
-        SEASONAL_NAIVE: _seasonal_naive(history.until(tested), weeks),
-    }
+    made = {CUSTOMERS: forecast_at(tested, shift), SEASONAL_NAIVE: _seasonal_naive(known[tested], weeks)}
     difference = _bootstrap(np.abs(made[CUSTOMERS] - actual) - np.abs(made[SEASONAL_NAIVE] - actual), seed)
     used = CUSTOMERS if difference[2] < 0 else SEASONAL_NAIVE
-    before = {
-        CUSTOMERS: _customers(history.until(earlier), trends[earlier], shift, weeks),
-        SEASONAL_NAIVE: _seasonal_naive(history.until(earlier), weeks),
-    }
+    before = {CUSTOMERS: forecast_at(earlier, shift), SEASONAL_NAIVE: _seasonal_naive(known[earlier], weeks)}
     spread = _dispersion(before[used], history.after(earlier, weeks))
     inside = _covered(made[used], spread, actual, seed)
     scores = [
@@ -163,11 +170,12 @@ def forecast_demand(engine: Engine, as_of_date: date, weeks: int, days_per_unit:
         }
         for name, units in made.items()
     ]
-    shift = _learn_shift(_customers(history.until(tested), trends[tested], 1.0, weeks), actual)
-    ahead = _customers(history, trends[last], shift, weeks) if used == CUSTOMERS else _seasonal_naive(history, weeks)
+    ahead = _seasonal_naive(history, weeks)
+    if used == CUSTOMERS:
+        ahead = forecast_at(last, _learn_shift(forecast_at(tested), actual))
     forecast = _tabulate(history, ahead, _dispersion(made[used], actual), weeks)
     first = as_of_date + timedelta(days=1)
-    return Demand(forecast[forecast["week"] >= pd.Timestamp(first)], pd.DataFrame(scores), used, difference)
+    return Demand(forecast[forecast["week"] >= pd.Timestamp(first)], pd.DataFrame(scores), used, difference, season)
 
 
 def tell_demand(demand: Demand) -> tuple[str, str]:
@@ -179,7 +187,8 @@ def tell_demand(demand: Demand) -> tuple[str, str]:
     if demand.used == CUSTOMERS:
         share = f"{-high / naive:.0%} to {-low / naive:.0%}"
         return (
-            f"On the last weeks that came, the forecast from customers was {told}: surely better, by {share}.",
+            f"On the last weeks that came, the forecast from customers, {_SEASON_WORDS[demand.season]}, was {told}: "
+            f"surely better, by {share}.",
             "good",
         )
     sentence = f"On the last weeks that came, the forecast from customers was {told}: not surely better. "
@@ -232,26 +241,16 @@ def _trend(engine: Engine, origin: date, cells: pd.MultiIndex, weeks: int, days_
     return trend
 
 
-def _customers(known: _History, trend: Floats, shift: float, weeks: int) -> Floats:
-    season = _season(known, weeks)
-    level = (known.units[:, -LEVEL_WEEKS:] / season[:LEVEL_WEEKS]).mean(axis=1).clip(min=0)
-    forecast: Floats = level[:, None] * season[LEVEL_WEEKS:] * trend * shift
+def _customers(known: _History, season: Floats, trend: Floats) -> Floats:
+    level = (known.units[:, -LEVEL_WEEKS:] / season[:, :LEVEL_WEEKS]).mean(axis=1).clip(min=0)
+    forecast: Floats = level[:, None] * season[:, LEVEL_WEEKS:] * trend
     return forecast
 
 
-def _season(known: _History, weeks: int) -> Floats:
-    """Of the last quarter's weeks and those ahead: how last year's same weeks stood to the half year around them.
-
-    Over all cells; 1 without a year and a quarter of history. What grew last year is no season, so each week is set
-    against what lay on both sides of it.
-    """
-    total = known.units.sum(axis=0)
-    if len(total) < YEAR_WEEKS + 2 * LEVEL_WEEKS:
-        return np.ones(LEVEL_WEEKS + weeks)
-    start = len(total) - YEAR_WEEKS - LEVEL_WEEKS
-    around = pd.Series(total).rolling(2 * LEVEL_WEEKS + 1, center=True, min_periods=LEVEL_WEEKS).mean().to_numpy()
-    season: Floats = (total / np.maximum(around, 1e-9))[start : start + LEVEL_WEEKS + weeks]
-    return np.clip(season, 1 / MOST_SHIFT, MOST_SHIFT)
+def _choose_season(known: _History, seasons: dict[str, Floats], trend: Floats, actual: Floats) -> str:
+    """The way to tell the strength of weeks whose forecast, brought to what came altogether, lay nearer to it."""
+    made = {name: _customers(known, season, trend) for name, season in seasons.items()}
+    return min(made, key=lambda name: float(np.abs(made[name] * _learn_shift(made[name], actual) - actual).mean()))
 
 
 def _seasonal_naive(known: _History, weeks: int) -> Floats:
