@@ -97,8 +97,8 @@ def _similar(column: str, least: float) -> str:
 
 _SAME_WORDS = "name_key_l = name_key_r"
 _SWAPPED = (
-    f"({_SAME_WORDS} OR (jaro_winkler_similarity(name_parts_l[1], name_parts_r[2]) >= 0.88"
-    " AND jaro_winkler_similarity(name_parts_l[2], name_parts_r[1]) >= 0.88))"
+    f"({_SAME_WORDS} OR (jaro_winkler_similarity(given_key_l, surname_1_key_r) >= 0.88"
+    " AND jaro_winkler_similarity(surname_1_key_l, given_key_r) >= 0.88))"
 )
 _SAME_PARTS = (
     "(left(birth_day_l, 4) = left(birth_day_r, 4))::INT + (substr(birth_day_l, 5, 2) = substr(birth_day_r, 5, 2))::INT"
@@ -219,8 +219,7 @@ COMPARISONS = (
             Level("same name, other provider", "email_local_l = email_local_r", 0.08),
             Level(
                 "mistyped name",
-                "levenshtein(mailbox_l, mailbox_r) <= 2 AND regexp_replace(mailbox_l, '[^0-9]', '', 'g')"
-                " = regexp_replace(mailbox_r, '[^0-9]', '', 'g')",
+                "email_digits_l = email_digits_r AND levenshtein(mailbox_l, mailbox_r) <= 2",
                 0.04,
             ),
             Level("different", "ELSE", 0.18),

@@ -64,7 +64,6 @@ NORMALISED_RECORDS = Step(
            n.surname_1_key,
            n.surname_2_key,
            n.name_key,
-           CASE WHEN n.surname_1_key IS NOT NULL THEN [n.given_key, n.surname_1_key] END AS name_parts,
            CASE WHEN e.email_kind = 'personal' OR n.kind = 'company' THEN e.mailbox END AS mailbox,
            CASE WHEN p.phone_valid THEN p.e164 END AS phone,
            p.phone_kind,
@@ -163,9 +162,9 @@ LINKAGE_RECORDS = Step(
            r.surname_1_key,
            r.surname_2_key,
            r.name_key,
-           r.name_parts,
            t.mailbox,
            split_part(t.mailbox, '@', 1) AS email_local,
+           regexp_replace(t.mailbox, '[^0-9]', '', 'g') AS email_digits,
            t.phone,
            CASE WHEN r.phone_kind = 'landline' THEN t.phone END AS landline,
            t.national_id,
@@ -204,10 +203,10 @@ def normalise_records(engine: Engine, as_of_date: date, country: str, standing: 
         ``linkage_records``: record_no (dense, by source and source_record_id), source, source_record_id, kind,
         given_key, given_variants (names it may stand for), given_words (of all variants), given_initials,
         given_abbreviated (a word is an initial), given_common, given_block, surname_1_key, surname_2_key,
-        name_key (all words, sorted), name_parts (given name and first surname), mailbox, email_local, phone,
-        landline, national_id, national_id_valid (null: no check known), birth_day (yyyymmdd; also one that nobody
-        alive can have, which still tells records apart), job_key, street_key, number_key, unit_key, postcode_key,
-        municipality_key. Beside it ``shared_values`` holds the mailboxes, phones and ids left out
+        name_key (all words, sorted), mailbox, email_local, email_digits, phone, landline, national_id,
+        national_id_valid (null: no check known), birth_day (yyyymmdd; also one that nobody alive can have, which still
+        tells records apart), job_key, street_key, number_key, unit_key, postcode_key, municipality_key. Beside it
+        ``shared_values`` holds the mailboxes, phones and ids left out
         because `MOST_SHARING` differently named people or more give them; ``prepared_records`` what a later run can
         begin from; and ``changed_records`` the record_no of those that were normalised now.
     """

@@ -118,9 +118,7 @@ def run_full(folder: Path) -> Facts:
     facts = _time(lambda tell: link(engine, increments.Base(), tell))
     for name in KEPT:
         engine.copy(f"FROM {name}", folder / f"{name}.parquet")
-    engine.copy(
-        "SELECT * EXCLUDE (given_variants, given_words, name_parts) FROM linkage_records", folder / "linkage.parquet"
-    )
+    engine.copy("SELECT * EXCLUDE (given_variants, given_words) FROM linkage_records", folder / "linkage.parquet")
     judged = evaluate_identities(engine, "household_identities", "truth").set_index("metric")["value"]
     pairs = engine.row("SELECT count(*) AS n FROM weighed_pairs")["n"]
     return facts | {"records": _count(engine), "pairs": pairs, "pair_f1": judged["pair_f1"]}
