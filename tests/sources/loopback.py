@@ -49,25 +49,37 @@ def _as_other_user(name: str) -> Iterator[tuple[Path, dict[str, Any]]]:
         yield folder, {**started, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
-def _running(words: list[str], port: int, started: dict[str, Any]) -> Iterator[None]:
+def _running(
+    words: list[str], port: int, started: dict[str, Any], is_ready: Callable[[int], bool] = _listens
+) -> Iterator[None]:
     process = subprocess.Popen(words, **started)
     try:
         deadline = time.monotonic() + STARTING_SECONDS
-        while True:
-            try:
-                socket.create_connection((HOST, port), timeout=1).close()
-                break
-            except OSError:
-                assert process.poll() is None, f"{words[0]} ended with {process.returncode}."
-                assert time.monotonic() < deadline, f"{words[0]} does not listen."
-                time.sleep(0.1)
+        while not is_ready(port):
+            assert process.poll() is None, f"{words[0]} ended with {process.returncode}."
+            assert time.monotonic() < deadline, f"{words[0]} does not listen."
+            time.sleep(0.1)
         yield
     finally:
         if process.stdin is not None:
             process.stdin.close()
         process.terminate()
         process.wait(timeout=STARTING_SECONDS)
+
+
+def _is_postgresql_ready(port: int) -> bool:
+    """It listens before it has started up, and refuses whoever comes then."""
+    asked = [find_program("pg_isready"), "-q", "-h", HOST, "-p", str(port)]
+    return subprocess.run(asked, check=False).returncode == 0
 
 
 @contextmanager
@@ -82,7 +94,7 @@ def run_postgresql() -> Iterator[str]:
             **started,
         )
         words = [find_program("postgres"), "-D", str(data), "-p", str(port), "-h", HOST, "-k", str(folder), "-F"]
-        with _running(words, port, started):
+        with _running(words, port, started, _is_postgresql_ready):
             yield f"postgresql+psycopg://crm@{HOST}:{port}/postgres"
 
 
