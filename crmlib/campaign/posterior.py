@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, gammaincinv, ndtri
 
 from crmlib.behaviour.integrals import Floats
+from crmlib.behaviour.rhythm_outlook import RhythmOutlook
 from crmlib.campaign.chance import (
     ALIVE,
     DROPOUT_CHANCE,
@@ -44,6 +45,8 @@ from crmlib.params import StageSettings
 #: Models whose parameters say all that is needed, the best first; MBG/NBD is the rhythm model at k = 1.
 MODELS = ("mbg_cnbd_k", "mbg_nbd")
 PARAMETERS = ("k", "r", "alpha", "a", "b")
+#: How many times as fast or as slow as the model a customer may buy, so that room 06's expectation is met.
+MOST_PACE = 3.0
 #: Days without a purchase beyond which no stage is looked for.
 FARTHEST_DAYS = 3650
 
@@ -156,7 +159,39 @@ def calibrate_alive(rhythm: Rhythm, history: pd.DataFrame, p_buy: Floats, days: 
     return np.where(np.isnan(factor), 1.0, factor)
 
 
-def draw_customers(rhythm: Rhythm, history: pd.DataFrame, factor: Floats, keys: Keys) -> NDArray[np.void]:
+def calibrate_pace(rhythm: Rhythm, history: pd.DataFrame, factor: Floats, expected: Floats, days: int) -> Floats:
+    """Pace that makes the model expect as many purchases within some days as room 06 did.
+
+    A life at twice the pace has within some days what the model has in twice as many; what it expects grows nearly as
+    they do.
+
+    Parameters
+    ----------
+    rhythm : Rhythm
+    history : DataFrame
+        Columns frequency, recency, T (days).
+    factor : ndarray
+        Of `calibrate_alive`.
+    expected : ndarray
+        Purchases expected within the days by the model that room 06 found best; NaN where unknown.
+    days : int
+
+    Returns
+    -------
+    ndarray
+        Factor on rate and hazard, from 1 / `MOST_PACE` to `MOST_PACE`.
+    """
+    frequency, recency, age = (history[name].to_numpy(float) for name in ("frequency", "recency", "T"))
+    stays = rhythm.b + frequency
+    outlook = RhythmOutlook(
+        rhythm.k, rhythm.r, rhythm.alpha, rhythm.a, frequency, recency, age, rhythm.a / stays, stays + 1
+    )
+    share = np.minimum(factor, 1 / np.maximum(outlook.p_alive, 1e-9))
+    pace = expected / np.maximum(share * outlook.expected_purchases(float(days)), 1e-9)
+    return np.clip(np.where(np.isnan(pace), 1.0, pace), 1 / MOST_PACE, MOST_PACE)
+
+
+def draw_customers(rhythm: Rhythm, history: pd.DataFrame, factor: Floats, pace: Floats, keys: Keys) -> NDArray[np.void]:
     """Draw customers as one replicate has them.
 
     Parameters
@@ -165,8 +200,8 @@ def draw_customers(rhythm: Rhythm, history: pd.DataFrame, factor: Floats, keys: 
         Under the replicate's parameters.
     history : DataFrame
         Columns frequency, recency, T (days); NaN for who never bought, and then never will.
-    factor : ndarray
-        Of `calibrate_alive`.
+    factor, pace : ndarray
+        Of `calibrate_alive` and `calibrate_pace`.
     keys : ndarray of uint64
         A key for each customer in this replicate.
 
@@ -191,8 +226,8 @@ def draw_customers(rhythm: Rhythm, history: pd.DataFrame, factor: Floats, keys: 
     rate = fitted / rhythm.k
     running = past["T"].to_numpy(float) - past["recency"].to_numpy(float)
     draws["alive"][known] = alive
-    draws["rate"][known] = rate
-    draws["hazard"][known] = rate * leaving
+    draws["rate"][known] = rate * pace[known]
+    draws["hazard"][known] = rate * pace[known] * leaving
     draws["wait"][known] = np.maximum(gap - running, 0.0) * rate
     return draws
 

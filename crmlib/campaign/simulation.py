@@ -23,7 +23,14 @@ from crmlib.campaign.kernel import simulate_chunk
 from crmlib.campaign.members import gather_members, read_members, restrict_members
 from crmlib.campaign.outcomes import NO_CONTACT, Outcome, Simulation
 from crmlib.campaign.people import Chunk, PeopleTable, read_chunks, read_stage_days, sample_people
-from crmlib.campaign.posterior import Rhythm, calibrate_alive, draw_customers, draw_parameters, find_stage_days
+from crmlib.campaign.posterior import (
+    Rhythm,
+    calibrate_alive,
+    calibrate_pace,
+    draw_customers,
+    draw_parameters,
+    find_stage_days,
+)
 from crmlib.campaign.rationing import estimate_demand, has_shared_limits, ration
 from crmlib.campaign.responses import draw_lifts
 from crmlib.campaign.scenario import Horizon, Scenario
@@ -145,6 +152,7 @@ class _Party:
     keys: NDArray[np.uint64]
     history: pd.DataFrame
     factor: Floats
+    pace: Floats
     members: dict[str, tuple[Records, Records]]
 
 
@@ -306,8 +314,11 @@ def _invite(world: World, scenarios: Sequence[Scenario | None], chunk: Chunk) ->
     history = chunk.frame[["frequency", "recency", "T"]].astype("float64")
     chunk.people["enter_after"] = read_stage_days(world.engine, world.everybody, chunk)
     p_buy = chunk.frame["p_buy"].to_numpy(float)
-    factor = calibrate_alive(world.rhythm, history, p_buy, world.everybody.horizon_days)
-    return _Party(chunk.last, chunk.people, chunk.frame["key"].to_numpy(np.uint64), history, factor, members)
+    days = world.everybody.horizon_days
+    factor = calibrate_alive(world.rhythm, history, p_buy, days)
+    expected = np.where(np.isnan(p_buy), np.nan, chunk.frame["rate"].to_numpy(float) * days)
+    pace = calibrate_pace(world.rhythm, history, factor, expected, days) if days else np.ones(len(history))
+    return _Party(chunk.last, chunk.people, chunk.frame["key"].to_numpy(np.uint64), history, factor, pace, members)
 
 
 def _follow_party(
@@ -315,7 +326,11 @@ def _follow_party(
 ) -> list[_Tally]:
     """Follow a chunk of customers in one replicate, under each plan."""
     draws = draw_customers(
-        parameters, party.history, party.factor, derive_keys(replicate_key(world.seed, replicate), party.keys)
+        parameters,
+        party.history,
+        party.factor,
+        party.pace,
+        derive_keys(replicate_key(world.seed, replicate), party.keys),
     )
     tallies = []
     for name, plan in plans.items():

@@ -54,7 +54,7 @@ def bench_kernel() -> None:
     party = _invite(world, scenarios, chunk)
     encoded = _encode(world, scenarios, [world.rhythm], {})[0][plan.id]
     keys = derive_keys(replicate_key(7, 0), party.keys)
-    draws = draw_customers(draw_parameters(world.rhythm, 7, 0), party.history, party.factor, keys)
+    draws = draw_customers(draw_parameters(world.rhythm, 7, 0), party.history, party.factor, party.pace, keys)
     members, contacts = party.members[plan.id]
 
     def kernel(number: int) -> tuple[int, float]:

@@ -12,8 +12,10 @@ from crmlib.behaviour.rhythm import RhythmFitter
 from crmlib.campaign.chance import derive_keys, replicate_key
 from crmlib.campaign.posterior import (
     FARTHEST_DAYS,
+    MOST_PACE,
     Rhythm,
     calibrate_alive,
+    calibrate_pace,
     draw_customers,
     draw_parameters,
     find_stage_days,
@@ -38,9 +40,9 @@ def closed_form() -> RhythmFitter:
     return fitter
 
 
-def drawn(row: tuple[float, float, float], number: int = 8_000, factor: float = 1.0) -> np.ndarray:
+def drawn(row: tuple[float, float, float], number: int = 8_000, factor: float = 1.0, pace: float = 1.0) -> np.ndarray:
     keys = derive_keys(replicate_key(1, 0), np.arange(number, dtype=np.uint64))
-    return draw_customers(RHYTHM, history(*[row] * number), np.full(number, factor), keys)
+    return draw_customers(RHYTHM, history(*[row] * number), np.full(number, factor), np.full(number, pace), keys)
 
 
 @pytest.mark.parametrize("row", HISTORIES)
@@ -83,7 +85,7 @@ def test_of_those_who_left_the_rate_is_that_of_their_time():
 def test_who_never_bought_never_will():
     frame = history((np.nan, np.nan, np.nan), (3, 150, 170))
     keys = np.array([1, 2], np.uint64)
-    draws = draw_customers(RHYTHM, frame, np.ones(2), keys)
+    draws = draw_customers(RHYTHM, frame, np.ones(2), np.ones(2), keys)
     assert draws["rate"][0] == 0
     assert not draws["alive"][0]
     assert draws["rate"][1] > 0
@@ -92,7 +94,7 @@ def test_who_never_bought_never_will():
 def test_draws_are_finite_for_extreme_histories():
     rows = [(0, 0, 0), (0, 0, 5_000), (900, 1_800, 1_800), (900, 1_000, 5_000), (1, 0, 1)]
     keys = np.arange(len(rows), dtype=np.uint64)
-    draws = draw_customers(RHYTHM, history(*rows), np.ones(len(rows)), keys)
+    draws = draw_customers(RHYTHM, history(*rows), np.ones(len(rows)), np.ones(len(rows)), keys)
     for name in ("rate", "hazard", "wait"):
         assert np.isfinite(draws[name]).all()
         assert (draws[name] >= 0).all()
@@ -100,8 +102,8 @@ def test_draws_are_finite_for_extreme_histories():
 
 def test_a_customer_draws_the_same_whoever_else_is_there():
     keys = np.array([5, 9], np.uint64)
-    both = draw_customers(RHYTHM, history((3, 150, 170), (2, 30, 300)), np.ones(2), keys)
-    alone = draw_customers(RHYTHM, history((2, 30, 300)), np.ones(1), keys[1:])
+    both = draw_customers(RHYTHM, history((3, 150, 170), (2, 30, 300)), np.ones(2), np.ones(2), keys)
+    alone = draw_customers(RHYTHM, history((2, 30, 300)), np.ones(1), np.ones(1), keys[1:])
     assert both[1] == alone[0]
 
 
@@ -116,6 +118,27 @@ def test_calibration_makes_purchases_as_likely_as_room_06_says():
     assert (most <= 1 + 1e-9).all()
     half = drawn((12, 380, 400), factor=0.5)["alive"].mean()
     assert half == pytest.approx(0.5 * RHYTHM.p_alive(history((12, 380, 400)))[0], abs=0.02)
+
+
+def test_a_pace_makes_as_many_purchases_as_room_06_expects():
+    frame = history((3, 150, 170), (12, 380, 400), (2, 30, 300))
+    raw = np.array(
+        [closed_form().conditional_expected_number_of_purchases_up_to_time(91, *row) for row in frame.to_numpy()]
+    )
+    one = np.ones(3)
+    assert calibrate_pace(RHYTHM, frame, one, raw[:, 0], 91) == pytest.approx(1, rel=1e-6)
+    assert calibrate_pace(RHYTHM, frame, one * 0.5, raw[:, 0], 91) == pytest.approx(2, rel=1e-6)
+    assert calibrate_pace(RHYTHM, frame, one, one * np.nan, 91) == pytest.approx(1)
+    assert calibrate_pace(RHYTHM, frame, one, one * 1e6, 91) == pytest.approx(MOST_PACE)
+    assert calibrate_pace(RHYTHM, frame, one, one * 0, 91) == pytest.approx(1 / MOST_PACE)
+
+
+def test_at_another_pace_time_alone_is_another():
+    slow, fast = drawn((12, 380, 400)), drawn((12, 380, 400), pace=1.5)
+    assert fast["rate"] == pytest.approx(1.5 * slow["rate"])
+    assert fast["hazard"] == pytest.approx(1.5 * slow["hazard"])
+    assert np.array_equal(fast["wait"], slow["wait"])
+    assert np.array_equal(fast["alive"], slow["alive"])
 
 
 def test_stages_are_entered_on_the_day_their_rule_first_holds():
