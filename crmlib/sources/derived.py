@@ -74,7 +74,7 @@ STATED_CONSENTS = """
       ) AS stated_before
       FROM (SELECT * FROM decided UNION ALL SELECT * FROM known)
     )
-    SELECT *, row_number() OVER (ORDER BY file, row, channel, purpose) AS number
+    SELECT *, row_number() OVER (ORDER BY file, row, channel, purpose, happened_at, decision, wording, proof) AS number
     FROM followed
     WHERE file IS NOT NULL AND (told_when OR decision IS DISTINCT FROM stated_before)
 """

@@ -190,6 +190,21 @@ def mark_aside(engine: Engine, table: str, rows: str) -> None:
     show(engine, table)
 
 
+def stand_in_order(engine: Engine, table: str) -> bool:
+    """Whether the staged rows lie in the order of their files and numbers; those made of other rows may not."""
+    found = engine.row(
+        f"""
+        WITH beside AS (
+          SELECT file, row, lag(file) OVER () AS file_before, lag(row) OVER () AS row_before FROM staged_{table}
+        )
+        SELECT EXISTS (
+          FROM beside WHERE file < file_before OR (file = file_before AND row < row_before)
+        ) AS any
+        """
+    )
+    return not found["any"]
+
+
 def clear(engine: Engine) -> None:
     """Let go of what an earlier intake staged in the same engine."""
     for table in ENTITIES.values():

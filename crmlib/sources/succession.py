@@ -8,7 +8,7 @@ one that does not is unchanged if the version in force when it was delivered say
 from __future__ import annotations
 
 from crmlib.engine import Engine, literal, quote
-from crmlib.sources.staged_tables import mark_aside
+from crmlib.sources.staged_tables import mark_aside, stand_in_order
 from crmlib.tables import CONTRACTS
 
 #: Rule of rows with one key that differ.
@@ -64,6 +64,8 @@ def succeed(engine: Engine, table: str, base: str | None) -> str:
 def narrow(engine: Engine, table: str, base: str | None) -> str:
     """Show only those columns of a table's successor that hold anything: nobody need carry the others about.
 
+    Those of a first load stand in the order in which they came.
+
     Parameters
     ----------
     engine : Engine
@@ -85,7 +87,10 @@ def narrow(engine: Engine, table: str, base: str | None) -> str:
         told = ", ".join(f"count({quote(name)}) > 0 AS {quote(name)}" for name in others)
         staged |= {name for name, any_held in engine.row(f"SELECT {told} FROM {quote(base)}").items() if any_held}
     held = ", ".join(quote(name) for name in names if name in staged)
-    return engine.view(f"filled_{table}", f"SELECT {held} FROM intake_{table}")
+    if base is not None:
+        return engine.view(f"filled_{table}", f"SELECT {held} FROM intake_{table}")
+    order = "" if stand_in_order(engine, table) else " ORDER BY file, row"
+    return engine.view(f"filled_{table}", f"SELECT {held} FROM fresh_{table}{order}")
 
 
 def _find_met(engine: Engine, table: str, key: tuple[str, ...], base: str | None) -> None:

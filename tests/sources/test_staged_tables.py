@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crmlib.sources.columns import staged_columns
-from crmlib.sources.staged_tables import hold, show
+from crmlib.sources.staged_tables import hold, show, stand_in_order
 
 ERP = {"path": "erp.csv", "fields": {"source_record_id": "id", "full_name": "name"}}
 SHOP = {"path": "shop.csv", "fields": {"source_record_id": "id", "email": "mail"}, "keep": ["points"]}
@@ -50,6 +50,24 @@ def test_a_table_is_widened_and_keeps_its_rows(engine):
         "fault_rule": None,
     }  # fmt: skip
     assert engine.columns("staged_stores_rows")["latitude"] == "DOUBLE"
+
+
+def test_rows_that_lie_in_another_order_are_seen(engine):
+    hold(engine, "stores", ["store_id", "row"])
+    for file, row in ((1, 1), (1, 2), (2, 1), (0, 1)):
+        show(engine, "stores")
+        assert stand_in_order(engine, "stores")
+        engine.execute(f"INSERT INTO staged_stores_rows BY NAME SELECT {file} AS file, {row} AS row")
+    assert not stand_in_order(engine, "stores")
+
+
+def test_consents_that_records_state_stand_in_the_order_of_their_records(deliveries):
+    fields = {"source_record_id": "id", "consent.email.marketing": "ok", "consent.at": "at"}
+    rows = "".join(f"{number},yes,2026-10-{1 + number % 28:02d}\n" for number in range(5_000))
+    deliveries.write("erp.csv", f"id,ok,at\n{rows}")
+    deliveries.take_in({"erp": {"customers": {"path": "erp.csv", "fields": fields}}})
+    told = deliveries.engine.rows(f"SELECT source_record_id AS id FROM {deliveries.base['consent_events']}")
+    assert [int(row["id"]) for row in told] == list(range(5_000))
 
 
 def test_a_first_load_stands_in_the_order_in_which_it_came_and_later_ones_by_their_keys(deliveries):
