@@ -181,14 +181,19 @@ def calibrate_pace(rhythm: Rhythm, history: pd.DataFrame, factor: Floats, expect
     ndarray
         Factor on rate and hazard, from 1 / `MOST_PACE` to `MOST_PACE`.
     """
-    frequency, recency, age = (history[name].to_numpy(float) for name in ("frequency", "recency", "T"))
+    pace = np.ones(len(history))
+    known = history["frequency"].notna().to_numpy() & ~np.isnan(expected)
+    if not known.any():
+        return pace
+    frequency, recency, age = (history.loc[known, name].to_numpy(float) for name in ("frequency", "recency", "T"))
     stays = rhythm.b + frequency
     outlook = RhythmOutlook(
         rhythm.k, rhythm.r, rhythm.alpha, rhythm.a, frequency, recency, age, rhythm.a / stays, stays + 1
     )
-    share = np.minimum(factor, 1 / np.maximum(outlook.p_alive, 1e-9))
-    pace = expected / np.maximum(share * outlook.expected_purchases(float(days)), 1e-9)
-    return np.clip(np.where(np.isnan(pace), 1.0, pace), 1 / MOST_PACE, MOST_PACE)
+    share = np.minimum(factor[known], 1 / np.maximum(outlook.p_alive, 1e-9))
+    promised = np.maximum(share * outlook.expected_purchases(float(days)), 1e-9)
+    pace[known] = np.clip(expected[known] / promised, 1 / MOST_PACE, MOST_PACE)
+    return pace
 
 
 def draw_customers(rhythm: Rhythm, history: pd.DataFrame, factor: Floats, pace: Floats, keys: Keys) -> NDArray[np.void]:

@@ -129,6 +129,8 @@ def test_a_pace_makes_as_many_purchases_as_room_06_expects():
     assert calibrate_pace(RHYTHM, frame, one, raw[:, 0], 91) == pytest.approx(1, rel=1e-6)
     assert calibrate_pace(RHYTHM, frame, one * 0.5, raw[:, 0], 91) == pytest.approx(2, rel=1e-6)
     assert calibrate_pace(RHYTHM, frame, one, one * np.nan, 91) == pytest.approx(1)
+    never = pd.concat([frame, history((np.nan, np.nan, np.nan))], ignore_index=True)
+    assert calibrate_pace(RHYTHM, never, np.ones(4), np.append(2 * raw[:, 0], 1.0), 91) == pytest.approx([2, 2, 2, 1])
     assert calibrate_pace(RHYTHM, frame, one, one * 1e6, 91) == pytest.approx(MOST_PACE)
     assert calibrate_pace(RHYTHM, frame, one, one * 0, 91) == pytest.approx(1 / MOST_PACE)
 
