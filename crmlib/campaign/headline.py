@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from crmlib.campaign.results import sum_margin, sum_results
@@ -50,22 +52,32 @@ def judge_campaigns(purchases: pd.DataFrame, margin: pd.DataFrame, confidence: f
         )
     sentence = (
         "The {measured} campaigns of the last {days} days that have a fair control group brought {incremental:,.0f} "
-        "purchases that would not have been (between {low:,.0f} and {high:,.0f}), for {cost:,.0f} {currency}. That is "
-        "{incremental_share:.0%} of what the people addressed bought afterwards; the rest would have come anyway."
+        "purchases that would not have been (between {low:,.0f} and {high:,.0f}). That is {incremental_share:.0%} of "
+        "what the people addressed bought afterwards; the rest would have come anyway. They cost {cost:money}."
     )
     if figures["settled"]:
         sentence += (
-            " Net of discounts and of what was only pulled forward, that was {margin:,.0f} {currency} of margin "
-            "(between {margin_low:,.0f} and {margin_high:,.0f}), against the {margin_cost:,.0f} these cost."
+            " Net of discounts and of what was only pulled forward, {settled} of them brought {margin:money} of "
+            "margin (between {margin_low:money} and {margin_high:money}) and cost {margin_cost:money}; "
+            "of the others that cannot be told yet."
+            if figures["settled"] < figures["measured"]
+            else " Net of discounts and of what was only pulled forward, they brought {margin:money} of margin "
+            "(between {margin_low:money} and {margin_high:money})."
         )
-    action = (
-        "Repeat the {better} that surely brought purchases, stop the {worse} that surely cost some, and give the "
-        "others larger groups or an end."
-    )
     low, high, cost = (
         (figures["margin_low"], figures["margin_high"], figures["margin_cost"])
         if figures["settled"]
         else (figures["low"], figures["high"], 0.0)
     )
     tone = "good" if low > cost else "bad" if high < cost else "attention"
-    return Verdict(sentence, action, tone, figures)
+    return Verdict(sentence, _advise(figures), tone, figures)
+
+
+def _advise(figures: Mapping[str, float]) -> str:
+    """What to do with the campaigns, naming only kinds of which there are any."""
+    if not figures["better"] and not figures["worse"]:
+        return "Give each a larger group or an end: of none it is sure that it moved purchases."
+    better = "repeat the {better} that surely brought purchases, " if figures["better"] else ""
+    worse = "stop the {worse} that surely cost some, " if figures["worse"] else ""
+    told = f"{better}{worse}and give the others larger groups or an end."
+    return told[0].upper() + told[1:]

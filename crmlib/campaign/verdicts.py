@@ -43,7 +43,7 @@ def judge_plans(comparison: pd.DataFrame, plans: Sequence[str]) -> Verdict:
     best, in_force = choose_plan(comparison, plans), plans[0]
     if best == NO_CONTACT:
         return Verdict(
-            "No plan is expected to bring more than it costs: {plan} ends {gain:,.0f} {currency} below 0.",
+            "No plan is expected to bring more than it costs: {plan} ends {gain:money} below 0.",
             "Send nothing that costs until a campaign with a control group has shown a lift.",
             "bad",
             {"plan": in_force, "gain": -read_metric(comparison, in_force, "net_gain")["value"]},
@@ -51,8 +51,8 @@ def judge_plans(comparison: pd.DataFrame, plans: Sequence[str]) -> Verdict:
     gain, cost = read_metric(comparison, best, "net_gain"), read_metric(comparison, best, "cost")
     figures = {"plan": best, "cost": cost["value"], "gain": gain["value"], "low": gain["low"], "high": gain["high"]}
     brings = (
-        "Plan {plan} costs {cost:,.0f} {currency} and is expected to bring {gain:,.0f} {currency} of margin "
-        "beyond that (between {low:,.0f} and {high:,.0f})"
+        "Plan {plan} costs {cost:money} and is expected to bring {gain:money} of margin "
+        "beyond that (between {low:money} and {high:money})"
     )
     if best == in_force:
         sure = gain["low"] > 0
@@ -61,8 +61,7 @@ def judge_plans(comparison: pd.DataFrame, plans: Sequence[str]) -> Verdict:
     more = read_metric(comparison, best, f"{DIFFERENCE}net_gain")
     figures |= {"more": more["value"], "more_low": more["low"], "more_high": more["high"], "in_force": in_force}
     compared = (
-        ": {more:,.0f} {currency} more than plan {in_force}, which is in force "
-        "(between {more_low:,.0f} and {more_high:,.0f})."
+        ": {more:money} more than plan {in_force}, which is in force (between {more_low:money} and {more_high:money})."
     )
     sure = more["low"] > 0
     action = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import date
 
 import pandas as pd
@@ -167,8 +168,8 @@ def summarise_duplicates(engine: Engine, identities: str) -> dict[str, float]:
     Returns
     -------
     dict
-        records (of `source_records`), customers (they are), duplicate_share (of the records), others (named by other
-        entities alone), households, in_households (customers).
+        records (of `source_records`), customers (they are), duplicate_share (of the records), others (customers whom
+        tickets, consents and the like name alone), households, in_households (customers).
     """
     found = engine.row(
         f"""
@@ -177,13 +178,24 @@ def summarise_duplicates(engine: Engine, identities: str) -> dict[str, float]:
                  FROM {identities} i LEFT JOIN known k USING (source, source_record_id))
         SELECT count(*) FILTER (WHERE is_record) AS records,
                count(DISTINCT customer_id) FILTER (WHERE is_record) AS customers,
-               count(*) FILTER (WHERE NOT is_record) AS others,
+               count(DISTINCT customer_id) AS everybody,
                count(DISTINCT household_id) AS households,
                count(DISTINCT customer_id) FILTER (WHERE household_id IS NOT NULL) AS in_households
         FROM told
         """
     )
-    return found | {"duplicate_share": 1 - found["customers"] / max(1, found["records"])}
+    others = found.pop("everybody") - found["customers"]
+    return found | {"others": others, "duplicate_share": 1 - found["customers"] / max(1, found["records"])}
+
+
+def tell_duplicates(counted: Mapping[str, float]) -> str:
+    """What `summarise_duplicates` counted, as a finding to be filled with it."""
+    others = " {others:,} more are known only from tickets, consents and the like." if counted["others"] else ""
+    return (
+        "{records:,} records are {customers:,} customers: {duplicate_share:.1%} of the records were duplicates."
+        + others
+        + " {in_households:,} of the customers live in {households:,} households of two or more."
+    )
 
 
 def summarise_events(engine: Engine, events: str, as_of_date: date) -> pd.DataFrame:

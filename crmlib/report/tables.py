@@ -127,7 +127,7 @@ def say(template: str, **figures: Any) -> Fragment:
     Fragment
         A paragraph.
     """
-    return Fragment(f'<p class="crm-say">{_fill(template, figures)}</p>', template.format(**figures))
+    return Fragment(f'<p class="crm-say">{_fill(template, figures)}</p>', _write(template, figures))
 
 
 def finding(
@@ -138,7 +138,7 @@ def finding(
     Parameters
     ----------
     template : str
-        The finding as a format string.
+        The finding as a format string; ``{cost:money}`` is money of the figure ``currency``.
     tone : {"neutral", "good", "attention", "bad"}
         Whether it is good; a word says so beside the colour.
     action : str
@@ -166,19 +166,33 @@ def finding(
         f'<div class="crm-finding crm-{tone}{lead}" role="note"><p><b class="crm-tone">{TONE_WORDS[tone]}</b> '
         f"{_fill(template, figures)}</p>{todo}</div>"
     )
-    plain = f"{TONE_WORDS[tone]}: {template.format(**figures)}"
-    return Fragment(markup, plain + (f"\nWhat to do: {action.format(**figures)}" if action else ""))
+    plain = f"{TONE_WORDS[tone]}: {_write(template, figures)}"
+    return Fragment(markup, plain + (f"\nWhat to do: {_write(action, figures)}" if action else ""))
 
 
-class _Escaping(string.Formatter):
-    """Formats as `str.format` does, with every figure escaped and marked."""
+class _Writing(string.Formatter):
+    """Formats as `str.format` does, and writes ``money`` of a currency as `format_value` does."""
+
+    def __init__(self, currency: str = "") -> None:
+        self._currency = currency
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return format_value(value, self._currency) if format_spec == "money" else format(value, format_spec)
+
+
+class _Escaping(_Writing):
+    """The same, with every figure escaped and marked."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         return f'<span class="crm-figure">{escape(super().format_field(value, format_spec))}</span>'
 
 
+def _write(template: str, figures: Mapping[str, Any]) -> str:
+    return _Writing(figures.get("currency", "")).vformat(template, (), figures)
+
+
 def _fill(template: str, figures: Mapping[str, Any]) -> str:
-    return _Escaping().vformat(escape(template, quote=False), (), figures)
+    return _Escaping(figures.get("currency", "")).vformat(escape(template, quote=False), (), figures)
 
 
 def _is_numeric(values: Sequence[Any]) -> bool:

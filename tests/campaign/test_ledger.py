@@ -222,6 +222,13 @@ def test_the_headline_is_stopped_where_too_many_groups_are_not_what_chance_makes
     assert judge_campaigns(fair, fair.assign(cost=1_000.0)).tone == "bad", "they cost more than they brought"
     assert judge_campaigns(fair, fair.assign(cost=300.0)).tone == "attention"
     assert "brought {incremental" in told_fair.sentence
+    assert (
+        told_fair.action
+        == "Repeat the {better} that surely brought purchases, and give the others larger groups or an end."
+    )
+    vague, settled = fair.assign(p_adjusted=0.5), fair.assign(incremental_margin=[np.nan] * 2 + [300.0] * 19)
+    assert judge_campaigns(vague, vague).action.startswith("Give each a larger group or an end")
+    assert "{settled} of them brought" in judge_campaigns(fair, settled).sentence
     assert told_fair.figures["withheld"] == 1
     assert told_fair.figures["margin"] == pytest.approx(21 * 300)
     broken = pd.DataFrame([measured()] * 5 + [unfair])

@@ -51,6 +51,8 @@ def test_counts_add_up(room):
     assert (sizes["records"] * sizes["customers"]).sum() == counted["records"]
     assert counted["duplicate_share"] == pytest.approx(1 - counted["customers"] / counted["records"])
     assert counted["others"] == 0
+    assert "more are known" not in summaries.tell_duplicates(counted)
+    assert "{others:,} more are known" in summaries.tell_duplicates(counted | {"others": 18})
     events = summaries.summarise_events(room, "new_identity_events", AS_OF)
     assert events["customers"].tolist() == [counted["customers"], 0, 0, 0, 0, 0]
 
