@@ -138,7 +138,8 @@ def finding(
     Parameters
     ----------
     template : str
-        The finding as a format string; ``{cost:money}`` is money of the figure ``currency``.
+        The finding as a format string; ``{cost:money}`` is money of the figure ``currency``, ``money.2``
+        with cents.
     tone : {"neutral", "good", "attention", "bad"}
         Whether it is good; a word says so beside the colour.
     action : str
@@ -177,7 +178,8 @@ class _Writing(string.Formatter):
         self._currency = currency
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        return format_value(value, self._currency) if format_spec == "money" else format(value, format_spec)
+        money, cents = format_spec.startswith("money"), format_spec.removeprefix("money")
+        return format_value(value, self._currency + cents) if money else format(value, format_spec)
 
 
 class _Escaping(_Writing):

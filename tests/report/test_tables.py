@@ -89,9 +89,11 @@ def test_a_finding_says_its_tone_in_words_and_what_to_do(tone):
 
 
 def test_a_finding_writes_money_as_tables_do():
-    found = tables.finding("{cost:money} spent.", action="Ask for {back:money}.", cost=-1234.4, back=3, currency="EUR")
-    assert texts(parse(found), ".//span") == ["\N{MINUS SIGN}€1,234", "€3"]
-    assert found.plain == "Finding: \N{MINUS SIGN}€1,234 spent.\nWhat to do: Ask for €3."
+    found = tables.finding(
+        "{cost:money} spent.", action="Ask for {back:money.2}.", cost=-1234.4, back=3, currency="EUR"
+    )
+    assert texts(parse(found), ".//span") == ["\N{MINUS SIGN}€1,234", "€3.00"]
+    assert found.plain == "Finding: \N{MINUS SIGN}€1,234 spent.\nWhat to do: Ask for €3.00."
 
 
 def test_a_finding_of_another_tone_is_refused():
