@@ -72,17 +72,21 @@ RULES = (
 NO_PAIRS = Step(
     "found_pairs", "SELECT 0::BIGINT AS record_no_l, 0::BIGINT AS record_no_r, 0::INTEGER AS rule WHERE false"
 )
-#: How many blocks there are of each size above one.
-BLOCK_SIZES = """
-    WITH sizes AS (SELECT count(*) AS records FROM keyed_records GROUP BY block HAVING count(*) > 1)
-    SELECT records, count(*) AS blocks FROM sizes GROUP BY records ORDER BY records
-"""
+BLOCKS = Step(
+    "blocks",
+    "SELECT block, count(*) AS records, bool_or(changed) AS changed FROM keyed_records "
+    "GROUP BY block HAVING count(*) > 1",
+)
+#: How many blocks there are of each size.
+BLOCK_SIZES = "SELECT records, count(*) AS blocks FROM blocks GROUP BY records ORDER BY records"
 PAIRS_OF_RULE = """
     INSERT INTO found_pairs
-    WITH blocks AS (
-        SELECT block FROM keyed_records GROUP BY block HAVING count(*) BETWEEN 2 AND $cap AND bool_or(changed)
-    ),
-    kept AS (SELECT k.* FROM keyed_records k SEMI JOIN blocks b ON b.block = k.block)
+    WITH kept AS (
+        SELECT k.*
+        FROM keyed_records k
+        JOIN blocks b ON b.block = k.block
+        WHERE b.changed AND b.records <= $cap
+    )
     SELECT l.record_no, r.record_no, $rule
     FROM kept l
     JOIN kept r ON r.block = l.block AND l.record_no < r.record_no AND (l.changed OR r.changed)
@@ -126,6 +130,7 @@ def block_pairs(
     found = []
     for number, rule in enumerate(rules):
         engine.run(_key_records(rule, changed_only))
+        engine.run(BLOCKS)
         sizes = engine.frame(BLOCK_SIZES)
         cap, pairs = _fit_block_size(sizes, left)
         larger = sizes[sizes["records"] > cap]

@@ -306,10 +306,11 @@ def choose_comparisons(engine: Engine) -> tuple[Comparison, ...]:
     """
     columns = sorted({column for comparison in COMPARISONS for column in comparison.needs})
     counts = ", ".join(
-        f"count({quote(column)}) AS {quote(column)}, count(DISTINCT {quote(column)}) AS {quote(column + '_values')}"
+        f"count({quote(column)}) AS {quote(column)}, "
+        f"min({quote(column)}) < max({quote(column)}) AS {quote(column + '_differs')}"
         for column in columns
     )
     found = engine.row(f"SELECT count(*) AS records, {counts} FROM linkage_records")
     least = max(2, LEAST_FILLED * found["records"])
-    told = {column for column in columns if found[column] >= least and found[f"{column}_values"] > 1}
+    told = {column for column in columns if found[column] >= least and found[f"{column}_differs"]}
     return tuple(comparison for comparison in COMPARISONS if told.intersection(comparison.needs))

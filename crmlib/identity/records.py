@@ -29,7 +29,8 @@ FIELDS = (
 
 HASHED_RECORDS = Step(
     "hashed_records",
-    "SELECT source, source_record_id, md5(concat_ws(chr(31), "
+    "SELECT row_number() OVER (ORDER BY source, source_record_id) AS record_no, source, source_record_id, "
+    "md5(concat_ws(chr(31), "
     + ", ".join(f"coalesce({field}::VARCHAR, '')" for field in FIELDS)
     + ")) AS record_hash FROM source_records",
 )
@@ -37,7 +38,7 @@ HASHED_RECORDS = Step(
 FRESH_RECORDS = Step(
     "fresh_records",
     """
-    SELECT r.*, h.record_hash
+    SELECT h.record_no, h.record_hash, r.*
     FROM source_records r
     JOIN hashed_records h ON h.source = r.source AND h.source_record_id = r.source_record_id
     WHERE NOT EXISTS (
@@ -50,7 +51,8 @@ FRESH_RECORDS = Step(
 NORMALISED_RECORDS = Step(
     "normalised_records",
     """
-    SELECT r.source,
+    SELECT r.record_no,
+           r.source,
            r.source_record_id,
            r.record_hash,
            n.kind,
@@ -98,38 +100,36 @@ NORMALISED_RECORDS = Step(
 PREPARED_RECORDS = Step(
     "prepared_records",
     """
-    WITH together AS (
-        SELECT * FROM normalised_records
-        UNION ALL BY NAME
-        SELECT s.*
-        FROM standing_records s
-        SEMI JOIN hashed_records h
-            ON h.source = s.source AND h.source_record_id = s.source_record_id AND h.record_hash = s.record_hash
-    )
-    SELECT row_number() OVER (ORDER BY source, source_record_id) AS record_no, *
-    FROM together
+    SELECT * FROM normalised_records
+    UNION ALL BY NAME
+    SELECT h.record_no, s.*
+    FROM standing_records s
+    JOIN hashed_records h
+        ON h.source = s.source AND h.source_record_id = s.source_record_id AND h.record_hash = s.record_hash
     """,
 )
 
-CHANGED_RECORDS = Step(
-    "changed_records",
-    "SELECT p.record_no FROM prepared_records p SEMI JOIN fresh_records f "
-    "ON f.source = p.source AND f.source_record_id = p.source_record_id",
-)
+CHANGED_RECORDS = Step("changed_records", "SELECT record_no FROM fresh_records")
 
+#: Fields whose value few people share.
+SHARED_FIELDS = ("mailbox", "phone", "national_id")
+FREQUENT = " UNION ALL ".join(
+    f"SELECT '{field}' AS field, {field} AS value FROM prepared_records "
+    f"WHERE {field} IS NOT NULL GROUP BY {field} HAVING count(*) >= $most_sharing"
+    for field in SHARED_FIELDS
+)
+HOLDERS = " UNION ALL ".join(
+    f"SELECT f.field, f.value, r.name_key FROM prepared_records r "
+    f"JOIN frequent f ON f.field = '{field}' AND f.value = r.{field}"
+    for field in SHARED_FIELDS
+)
 SHARED_VALUES = Step(
     "shared_values",
-    """
-    WITH held AS (
-        SELECT 'mailbox' AS field, mailbox AS value, record_no, name_key FROM prepared_records
-        UNION ALL
-        SELECT 'phone', phone, record_no, name_key FROM prepared_records
-        UNION ALL
-        SELECT 'national_id', national_id, record_no, name_key FROM prepared_records
-    )
+    f"""
+    WITH frequent AS ({FREQUENT}),
+    holders AS ({HOLDERS})
     SELECT field, value, count(DISTINCT name_key) AS names, count(*) AS records
-    FROM held
-    WHERE value IS NOT NULL
+    FROM holders
     GROUP BY field, value
     HAVING count(DISTINCT name_key) >= $most_sharing
     """,
@@ -139,10 +139,10 @@ LINKAGE_RECORDS = Step(
     "linkage_records",
     """
     WITH telling AS (
-        SELECT r.record_no,
-               CASE WHEN m.value IS NULL THEN r.mailbox END AS mailbox,
-               CASE WHEN p.value IS NULL THEN r.phone END AS phone,
-               CASE WHEN i.value IS NULL THEN r.national_id END AS national_id
+        SELECT r.*,
+               CASE WHEN m.value IS NULL THEN r.mailbox END AS telling_mailbox,
+               CASE WHEN p.value IS NULL THEN r.phone END AS telling_phone,
+               CASE WHEN i.value IS NULL THEN r.national_id END AS telling_id
         FROM prepared_records r
         LEFT JOIN shared_values m ON m.field = 'mailbox' AND m.value = r.mailbox
         LEFT JOIN shared_values p ON p.field = 'phone' AND p.value = r.phone
@@ -162,13 +162,13 @@ LINKAGE_RECORDS = Step(
            r.surname_1_key,
            r.surname_2_key,
            r.name_key,
-           t.mailbox,
-           split_part(t.mailbox, '@', 1) AS email_local,
-           regexp_replace(t.mailbox, '[^0-9]', '', 'g') AS email_digits,
-           t.phone,
-           CASE WHEN r.phone_kind = 'landline' THEN t.phone END AS landline,
-           t.national_id,
-           CASE WHEN t.national_id IS NOT NULL THEN r.national_id_valid END AS national_id_valid,
+           r.telling_mailbox AS mailbox,
+           split_part(r.telling_mailbox, '@', 1) AS email_local,
+           regexp_replace(r.telling_mailbox, '[^0-9]', '', 'g') AS email_digits,
+           r.telling_phone AS phone,
+           CASE WHEN r.phone_kind = 'landline' THEN r.telling_phone END AS landline,
+           r.telling_id AS national_id,
+           CASE WHEN r.telling_id IS NOT NULL THEN r.national_id_valid END AS national_id_valid,
            r.birth_day,
            r.job_key,
            r.street_key,
@@ -176,8 +176,7 @@ LINKAGE_RECORDS = Step(
            r.unit_key,
            r.postcode_key,
            r.municipality_key
-    FROM prepared_records r
-    JOIN telling t ON t.record_no = r.record_no
+    FROM telling r
     ORDER BY r.record_no
     """,
 )
@@ -212,7 +211,7 @@ def normalise_records(engine: Engine, as_of_date: date, country: str, standing: 
     """
     engine.run(HASHED_RECORDS)
     nobody = "SELECT '' AS source, '' AS source_record_id, '' AS record_hash WHERE false"
-    engine.run(Step("standing_records", f"SELECT * EXCLUDE (record_no) FROM {standing}" if standing else nobody))
+    engine.view("standing_records", f"SELECT * EXCLUDE (record_no) FROM {standing}" if standing else nobody)
     engine.run(FRESH_RECORDS)
     text, flag = pa.string(), pa.bool_()
     engine.map_distinct(

@@ -31,44 +31,66 @@ CLUSTERED_RECORDS = Step(
         FROM record_keys k
         LEFT JOIN linkage_records l ON l.source = k.source AND l.source_record_id = k.source_record_id
         LEFT JOIN clusters c ON c.record_no = l.record_no
+    ),
+    heads AS (
+        SELECT cluster, min(record_key) AS cluster_key FROM grouped WHERE cluster IS NOT NULL GROUP BY cluster
     )
-    SELECT source, source_record_id, match_probability,
-           CASE WHEN cluster IS NULL THEN record_key
-                ELSE min(record_key) OVER (PARTITION BY cluster) END AS cluster_key
-    FROM grouped
+    SELECT g.source, g.source_record_id, g.match_probability, coalesce(h.cluster_key, g.record_key) AS cluster_key
+    FROM grouped g
+    LEFT JOIN heads h ON h.cluster = g.cluster
     """,
 )
 
 SHARED_RECORDS = Step(
     "shared_records",
     """
-    SELECT c.cluster_key, b.customer_id, count(*) AS records, min(f.first_seen) AS first_seen
+    SELECT c.cluster_key, b.customer_id, count(*) AS records
     FROM clustered_records c
     JOIN base_customers b ON b.source = c.source AND b.source_record_id = c.source_record_id
-    LEFT JOIN base_first_seen f ON f.customer_id = b.customer_id
     GROUP BY c.cluster_key, b.customer_id
     """,
 )
 
+#: What clusters share with customers that merged or split.
 CONTESTED_IDS = Step(
     "contested_ids",
     """
-    SELECT cluster_key, customer_id, records, first_seen,
-           count(*) OVER (PARTITION BY cluster_key) AS customers_of_cluster,
-           count(*) OVER (PARTITION BY customer_id) AS clusters_of_customer
-    FROM shared_records
+    WITH merged AS (SELECT cluster_key FROM shared_records GROUP BY cluster_key HAVING count(*) > 1),
+    parted AS (SELECT customer_id FROM shared_records GROUP BY customer_id HAVING count(*) > 1),
+    contested AS (
+        SELECT s.*
+        FROM shared_records s
+        LEFT JOIN merged m ON m.cluster_key = s.cluster_key
+        LEFT JOIN parted p ON p.customer_id = s.customer_id
+        WHERE m.cluster_key IS NOT NULL OR p.customer_id IS NOT NULL
+    ),
+    seen AS (
+        SELECT e.customer_id, min(e.as_of_date) AS first_seen
+        FROM base_events e
+        SEMI JOIN contested c ON c.customer_id = e.customer_id
+        WHERE e.event <> 'merged_into'
+        GROUP BY e.customer_id
+    )
+    SELECT c.cluster_key, c.customer_id, c.records, s.first_seen
+    FROM contested c
+    LEFT JOIN seen s ON s.customer_id = c.customer_id
     """,
 )
 
 KEPT_IDS = Step(
     "kept_ids",
     """
-    SELECT cluster_key, customer_id
-    FROM contested_ids
-    WHERE customers_of_cluster = 1 AND clusters_of_customer = 1
+    SELECT s.cluster_key, s.customer_id
+    FROM shared_records s
+    ANTI JOIN contested_ids c ON c.cluster_key = s.cluster_key AND c.customer_id = s.customer_id
     UNION ALL
     SELECT cluster_key, customer_id FROM awarded_ids
     """,
+)
+
+NAMELESS_CLUSTERS = Step(
+    "nameless_clusters",
+    "SELECT DISTINCT c.cluster_key FROM clustered_records c ANTI JOIN kept_ids k ON k.cluster_key = c.cluster_key",
 )
 
 IDENTITIES = Step(
@@ -90,47 +112,51 @@ EVENTS = Step(
         SELECT cluster_key, customer_id FROM given_ids
     ),
     origins AS (
-        SELECT n.customer_id, o.customer_id AS other_customer_id,
-               row_number() OVER (
-                   PARTITION BY n.cluster_key ORDER BY o.records DESC, o.first_seen NULLS LAST, o.customer_id
-               ) AS place
+        SELECT n.customer_id, o.customer_id AS other_customer_id
         FROM given_ids n
         JOIN shared_records o ON o.cluster_key = n.cluster_key
+        LEFT JOIN contested_ids c ON c.cluster_key = o.cluster_key AND c.customer_id = o.customer_id
+        QUALIFY row_number() OVER (
+            PARTITION BY n.cluster_key ORDER BY o.records DESC, c.first_seen NULLS LAST, o.customer_id
+        ) = 1
     ),
-    heirs AS (
-        SELECT o.customer_id, i.customer_id AS other_customer_id,
-               row_number() OVER (PARTITION BY o.customer_id ORDER BY o.records DESC, i.customer_id) AS place
-        FROM shared_records o
-        JOIN ids i ON i.cluster_key = o.cluster_key
-        WHERE o.customer_id NOT IN (SELECT customer_id FROM ids)
-    ),
-    losses AS (
-        SELECT o.customer_id, i.customer_id AS other_customer_id,
-               row_number() OVER (PARTITION BY o.customer_id ORDER BY o.records DESC, i.customer_id) AS place
+    parted AS (
+        SELECT o.customer_id, i.customer_id AS other_customer_id, o.records, k.customer_id IS NOT NULL AS stays
         FROM shared_records o
         JOIN ids i ON i.cluster_key = o.cluster_key AND i.customer_id <> o.customer_id
-        LEFT JOIN origins s
-            ON s.customer_id = i.customer_id AND s.other_customer_id = o.customer_id AND s.place = 1
-        WHERE s.customer_id IS NULL AND o.customer_id IN (SELECT customer_id FROM ids)
+        LEFT JOIN ids k ON k.customer_id = o.customer_id
+    ),
+    heirs AS (
+        SELECT customer_id, other_customer_id
+        FROM parted
+        WHERE NOT stays
+        QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY records DESC, other_customer_id) = 1
+    ),
+    losses AS (
+        SELECT p.customer_id, p.other_customer_id
+        FROM parted p
+        ANTI JOIN origins s ON s.customer_id = p.other_customer_id AND s.other_customer_id = p.customer_id
+        WHERE p.stays
+        QUALIFY row_number() OVER (PARTITION BY p.customer_id ORDER BY p.records DESC, p.other_customer_id) = 1
     ),
     happened AS (
-        SELECT customer_id,
-               CASE WHEN customer_id IN (SELECT customer_id FROM base_events) THEN 'returned'
-                    ELSE 'created' END AS event,
+        SELECT g.customer_id,
+               CASE WHEN b.customer_id IS NULL THEN 'created' ELSE 'returned' END AS event,
                NULL::VARCHAR AS other_customer_id
-        FROM given_ids
-        WHERE customer_id NOT IN (SELECT customer_id FROM origins)
+        FROM given_ids g
+        ANTI JOIN origins o ON o.customer_id = g.customer_id
+        LEFT JOIN (SELECT DISTINCT customer_id FROM base_events) b ON b.customer_id = g.customer_id
         UNION ALL
-        SELECT customer_id, 'split_from', other_customer_id FROM origins WHERE place = 1
+        SELECT customer_id, 'split_from', other_customer_id FROM origins
         UNION ALL
-        SELECT customer_id, 'merged_into', other_customer_id FROM heirs WHERE place = 1
+        SELECT customer_id, 'merged_into', other_customer_id FROM heirs
         UNION ALL
-        SELECT customer_id, 'moved_to', other_customer_id FROM losses WHERE place = 1
+        SELECT customer_id, 'moved_to', other_customer_id FROM losses
         UNION ALL
-        SELECT DISTINCT customer_id, 'left', NULL
-        FROM base_customers
-        WHERE customer_id NOT IN (SELECT customer_id FROM ids)
-          AND customer_id NOT IN (SELECT customer_id FROM shared_records)
+        SELECT DISTINCT b.customer_id, 'left', NULL
+        FROM base_customers b
+        ANTI JOIN ids i ON i.customer_id = b.customer_id
+        ANTI JOIN shared_records s ON s.customer_id = b.customer_id
     )
     SELECT customer_id, as_of_date, event, other_customer_id FROM base_events
     UNION
@@ -207,13 +233,6 @@ def assign_customer_ids(
     seen = f"SELECT customer_id, as_of_date, event, other_customer_id FROM {base_events}" if base_events else nothing
     engine.run(Step("base_customers", known))
     engine.run(Step("base_events", seen))
-    engine.run(
-        Step(
-            "base_first_seen",
-            "SELECT customer_id, min(as_of_date) AS first_seen FROM base_events WHERE event <> 'merged_into' "
-            "GROUP BY customer_id",
-        )
-    )
     engine.run(CLUSTERED_RECORDS)
     engine.run(SHARED_RECORDS)
     engine.run(CONTESTED_IDS)
@@ -227,9 +246,7 @@ def assign_customer_ids(
 def _award_contested(engine: Engine) -> pd.DataFrame:
     """The ids of customers that merged or split: largest overlap first, ties to the oldest."""
     rows = engine.rows(
-        "SELECT cluster_key, customer_id FROM contested_ids "
-        "WHERE customers_of_cluster > 1 OR clusters_of_customer > 1 "
-        "ORDER BY records DESC, first_seen NULLS LAST, customer_id, cluster_key"
+        "SELECT cluster_key, customer_id FROM contested_ids ORDER BY records DESC, first_seen NULLS LAST, customer_id, cluster_key"
     )
     awarded: dict[str, str] = {}
     taken: set[str] = set()
@@ -242,36 +259,31 @@ def _award_contested(engine: Engine) -> pd.DataFrame:
 
 def _give_new_ids(engine: Engine) -> None:
     """Make ``given_ids``; an id that was ever somebody else's is not given again."""
-    engine.run(
-        Step(
-            "taken_ids",
-            "SELECT customer_id FROM base_customers UNION SELECT customer_id FROM base_events "
-            "WHERE event IN ('merged_into', 'erased') UNION SELECT customer_id FROM kept_ids",
-        )
-    )
     engine.run(Step("given_ids", "SELECT cluster_key, customer_id FROM kept_ids WHERE false"))
+    engine.run(NAMELESS_CLUSTERS)
     for suffix in _suffixes():
         engine.execute(
             f"""
             INSERT INTO given_ids
             WITH wanted AS (
-                SELECT DISTINCT cluster_key,
-                       'c' || left(sha256(cluster_key || {literal(suffix)}), {ID_DIGITS}) AS customer_id
-                FROM clustered_records
-                WHERE cluster_key NOT IN (SELECT cluster_key FROM kept_ids)
-                  AND cluster_key NOT IN (SELECT cluster_key FROM given_ids)
+                SELECT cluster_key, 'c' || left(sha256(cluster_key || {literal(suffix)}), {ID_DIGITS}) AS customer_id
+                FROM nameless_clusters ANTI JOIN given_ids USING (cluster_key)
+            ),
+            taken AS (
+                SELECT customer_id FROM base_customers
+                UNION ALL
+                SELECT customer_id FROM base_events WHERE event IN ('merged_into', 'erased')
+                UNION ALL
+                SELECT customer_id FROM kept_ids
+                UNION ALL
+                SELECT customer_id FROM given_ids
             )
             SELECT min(cluster_key), customer_id
-            FROM wanted
-            WHERE customer_id NOT IN (SELECT customer_id FROM taken_ids)
-              AND customer_id NOT IN (SELECT customer_id FROM given_ids)
+            FROM wanted ANTI JOIN taken USING (customer_id)
             GROUP BY customer_id
             """
         )
-        left = engine.row(
-            "SELECT count(DISTINCT cluster_key) - (SELECT count(*) FROM kept_ids) "
-            "- (SELECT count(*) FROM given_ids) AS n FROM clustered_records"
-        )["n"]
+        left = engine.row("SELECT count(*) AS n FROM nameless_clusters ANTI JOIN given_ids USING (cluster_key)")["n"]
         if left == 0:
             return
 
