@@ -21,24 +21,23 @@ HOUSEHOLD_TIES = Step(
         JOIN new_identities i ON i.source = r.source AND i.source_record_id = r.source_record_id
         WHERE r.kind = 'person'
     ),
-    surnames AS (
-        SELECT DISTINCT customer_id, home, unit_key, unnest([surname_1_key, surname_2_key]) AS surname
+    named AS (
+        SELECT customer_id, home, unit_key, unnest([surname_1_key, surname_2_key]) AS surname
         FROM members WHERE home IS NOT NULL
     ),
+    surnames AS (SELECT DISTINCT customer_id, home, unit_key, surname FROM named WHERE surname IS NOT NULL),
     homes AS (
-        SELECT home, surname FROM surnames WHERE surname IS NOT NULL GROUP BY home, surname
+        SELECT home, surname FROM surnames GROUP BY home, surname
         HAVING count(DISTINCT customer_id) BETWEEN 2 AND $largest
     ),
-    signs AS (
-        SELECT DISTINCT customer_id,
+    told AS (
+        SELECT customer_id,
                unnest(['landline/' || landline, 'mailbox/' || mailbox, 'door/' || home || '/' || unit_key,
                        'phone/' || phone || '/' || surname_1_key, 'phone/' || phone || '/' || surname_2_key]) AS sign
         FROM members
     ),
-    shared AS (
-        SELECT sign FROM signs WHERE sign IS NOT NULL GROUP BY sign
-        HAVING count(*) BETWEEN 2 AND $largest
-    )
+    signs AS (SELECT DISTINCT customer_id, sign FROM told WHERE sign IS NOT NULL),
+    shared AS (SELECT sign FROM signs GROUP BY sign HAVING count(*) BETWEEN 2 AND $largest)
     SELECT l.customer_id AS customer_id_l, r.customer_id AS customer_id_r
     FROM surnames l
     JOIN surnames r ON r.home = l.home AND r.surname = l.surname AND l.customer_id < r.customer_id
@@ -69,17 +68,16 @@ def assign_households(engine: Engine) -> str:
         those tied to nobody.
     """
     ties = _find_ties(engine)
-    customers = np.unique(ties.to_numpy(dtype=str)) if len(ties) else np.array([], dtype=str)
-    left = np.searchsorted(customers, ties["customer_id_l"].to_numpy(dtype=str))
-    right = np.searchsorted(customers, ties["customer_id_r"].to_numpy(dtype=str))
-    homes = pd.DataFrame({"customer_id": customers, "home": find_components(len(customers), left, right)})
-    homes["head"] = homes.groupby("home")["customer_id"].transform("min")
-    homes["members"] = homes.groupby("home")["customer_id"].transform("size")
-    kept = homes[homes["members"] <= LARGEST_HOUSEHOLD]
-    engine.register(
-        "households",
-        pd.DataFrame({"customer_id": kept["customer_id"], "household_id": "h" + kept["head"].str.slice(1)}),
+    place, customers = pd.factorize(pd.concat([ties["customer_id_l"], ties["customer_id_r"]]), sort=True)
+    left, right = np.split(place, 2)
+    home = find_components(len(customers), left, right)
+    members = np.bincount(home)[home]
+    # customers stand in order: the first of a home is its head
+    _, first, of_home = np.unique(home, return_index=True, return_inverse=True)
+    households = pd.DataFrame(
+        {"customer_id": customers, "household_id": "h" + pd.Series(customers[first[of_home]], dtype="str").str.slice(1)}
     )
+    engine.register("households", households[members <= LARGEST_HOUSEHOLD])
     return engine.run(
         Step(
             "household_identities",
