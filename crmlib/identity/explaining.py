@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 
-from crmlib.engine import Engine
+from crmlib.engine import Engine, quote
 from crmlib.identity.decisions import CONTRADICTION
 from crmlib.identity.model import LinkageModel
 from crmlib.identity.summaries import weight_of
 
 #: A step that moves the weight by less says nothing.
 LEAST_STEP = 0.05
+#: A step of at least this weight either way is a reason.
+LEAST_REASON = 0.5
+#: Pairs of a customer that are told; and the least probability of a pair with somebody else's record.
+MOST_PAIRS, LEAST_NEAR = 60, 0.001
+PAIR_COLUMNS = ("one", "other", "decision", "match_probability", "match_weight", "speaks_for", "speaks_against")
 STEPS = {
     "prior": "Before anything is compared",
     "rarity": "Rare or common values",
@@ -38,6 +43,43 @@ EXAMPLES = """
     SELECT 3, 'A pair joined like most', record_no_l, record_no_r
     FROM ranked WHERE links AND place = (pairs + 1) // 2 AND pairs > 1
     ORDER BY number
+"""
+
+PAIRS_OF_CUSTOMER = """
+    WITH members AS (
+        SELECT l.record_no
+        FROM {identities} i
+        JOIN linkage_records l ON l.source = i.source AND l.source_record_id = i.source_record_id
+        WHERE i.customer_id = $customer_id
+    ),
+    near AS (
+        SELECT p.record_no_l, p.record_no_r
+        FROM decided_pairs p
+        LEFT JOIN members l ON l.record_no = p.record_no_l
+        LEFT JOIN members r ON r.record_no = p.record_no_r
+        WHERE (l.record_no IS NULL) <> (r.record_no IS NULL) AND p.match_probability >= $least
+    ),
+    asked AS (
+        SELECT l.record_no AS record_no_l, r.record_no AS record_no_r, true AS together
+        FROM members l
+        JOIN members r ON l.record_no < r.record_no
+        UNION ALL
+        SELECT record_no_l, record_no_r, false FROM near
+    )
+    SELECT a.*, l.source || ' ' || l.source_record_id AS one, r.source || ' ' || r.source_record_id AS other,
+           p.match_weight, p.match_probability,
+           CASE WHEN p.decided_by = 'reviewer' AND a.together THEN 'one person: a reviewer says so'
+                WHEN p.decided_by = 'reviewer' THEN 'kept apart: a reviewer says so'
+                WHEN NOT a.together THEN 'kept apart'
+                WHEN p.decided_by = 'deterministic' THEN 'one person: the same valid national id'
+                WHEN p.match_probability >= $threshold AND NOT p.contradicted THEN 'one person: by the model'
+                ELSE 'one person: through other records' END AS decision
+    FROM asked a
+    JOIN linkage_records l ON l.record_no = a.record_no_l
+    JOIN linkage_records r ON r.record_no = a.record_no_r
+    LEFT JOIN decided_pairs p ON p.record_no_l = a.record_no_l AND p.record_no_r = a.record_no_r
+    ORDER BY a.together DESC, p.match_probability DESC NULLS LAST, a.record_no_l, a.record_no_r
+    LIMIT $most
 """
 
 
@@ -107,3 +149,49 @@ def explain_examples(engine: Engine, model: LinkageModel, match_threshold: float
     ]
     nothing = pd.DataFrame({"example": [], "step": [], "weight": []})
     return pd.concat(frames, ignore_index=True)[list(nothing.columns)] if frames else nothing
+
+
+def explain_customer(
+    engine: Engine, model: LinkageModel, identities: str, customer_id: str, match_threshold: float
+) -> pd.DataFrame:
+    """Tell of each two records of a customer why they are one person's, and of the nearest others why they are not.
+
+    For the lab: it names records, though none of their values.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds ``weighed_pairs``, ``decided_pairs`` and ``linkage_records``.
+    model : LinkageModel
+    identities : str
+        Table with source, source_record_id, customer_id.
+    customer_id : str
+    match_threshold : float
+
+    Returns
+    -------
+    pandas.DataFrame
+        one, other (source and id of each record), decision, match_probability and match_weight (missing where the pair
+        was not compared), speaks_for and speaks_against (levels with their weights, the strongest first); at most
+        `MOST_PAIRS` rows, the customer's own pairs first. Empty where nobody has this id.
+    """
+    pairs = engine.rows(
+        PAIRS_OF_CUSTOMER.format(identities=quote(identities)),
+        customer_id=customer_id,
+        threshold=match_threshold,
+        least=LEAST_NEAR,
+        most=MOST_PAIRS,
+    )
+    rows = []
+    for pair in pairs:
+        steps = explain_pair(engine, model, pair["record_no_l"], pair["record_no_r"])
+        told = steps[(steps["comparison"] != "prior") & (steps["weight"].abs() >= LEAST_REASON)]
+        speaks = [
+            "; ".join(f"{row.step} ({row.weight:+.1f})" for row in side.itertuples())
+            for side in (
+                told[told["weight"] > 0].sort_values("weight", ascending=False),
+                told[told["weight"] < 0].sort_values("weight"),
+            )
+        ]
+        rows.append([*(pair[column] for column in PAIR_COLUMNS[:5]), *speaks])
+    return pd.DataFrame(rows, columns=list(PAIR_COLUMNS))

@@ -174,7 +174,7 @@ def _making_linkers(engine: Engine) -> Iterator[tuple[DuckDBAPI, Callable[[dict[
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield api, lambda settings: Linker(records, settings, log_level=None)
+            yield api, lambda settings: Linker(records, settings, validate_settings=False, log_level=None)
     finally:
         api.delete_tables_created_by_splink_from_db()
         logger.setLevel(level)

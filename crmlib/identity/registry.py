@@ -246,7 +246,8 @@ def assign_customer_ids(
 def _award_contested(engine: Engine) -> pd.DataFrame:
     """The ids of customers that merged or split: largest overlap first, ties to the oldest."""
     rows = engine.rows(
-        "SELECT cluster_key, customer_id FROM contested_ids ORDER BY records DESC, first_seen NULLS LAST, customer_id, cluster_key"
+        "SELECT cluster_key, customer_id FROM contested_ids "
+        "ORDER BY records DESC, first_seen NULLS LAST, customer_id, cluster_key"
     )
     awarded: dict[str, str] = {}
     taken: set[str] = set()

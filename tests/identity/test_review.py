@@ -12,7 +12,7 @@ from crmlib.identity.clusters import cluster_records
 from crmlib.identity.constraints import hold_rulings
 from crmlib.identity.decisions import decide_pairs, estimate_pair_shares, weigh_relatives
 from crmlib.identity.evaluation import evaluate_labels
-from crmlib.identity.explaining import explain_examples, explain_pair
+from crmlib.identity.explaining import LEAST_NEAR, explain_customer, explain_examples, explain_pair
 from crmlib.identity.review import ReviewDesk, choose_questions
 from crmlib.identity.rulings import Rulings, read_rulings
 from crmlib.identity.suspicions import summarise_suspicions
@@ -114,6 +114,37 @@ def test_examples_stand_around_the_threshold(judged):
     found = explain_examples(engine, model, THRESHOLD).groupby("example", sort=False)["weight"].sum()
     assert list(found.index) == ["A pair just not joined", "A pair just joined", "A pair joined like most"]
     assert found.iloc[0] < found.iloc[1] <= found.iloc[2]
+
+
+def test_a_customers_merges_are_told_pair_by_pair_and_so_are_the_nearest_others(judged):
+    engine, model, _ = judged
+    engine.execute(
+        "CREATE OR REPLACE TABLE told_identities AS SELECT source, source_record_id, 'c' || cluster AS customer_id "
+        "FROM clusters JOIN linkage_records USING (record_no)"
+    )
+    larger = "SELECT cluster FROM clusters GROUP BY cluster ORDER BY count(*) DESC, cluster LIMIT 1"
+    near = (
+        "SELECT least(l.cluster, r.cluster) AS cluster FROM decided_pairs p "
+        "JOIN clusters l ON l.record_no = p.record_no_l JOIN clusters r ON r.record_no = p.record_no_r "
+        f"WHERE l.cluster <> r.cluster AND p.match_probability >= {LEAST_NEAR} ORDER BY ALL LIMIT 1"
+    )
+    for chosen in (larger, near):
+        cluster = engine.row(chosen)["cluster"]
+        told = explain_customer(engine, model, "told_identities", f"c{cluster}", THRESHOLD)
+        members = engine.rows(
+            "SELECT source || ' ' || source_record_id AS name FROM told_identities WHERE customer_id = $customer",
+            customer=f"c{cluster}",
+        )
+        names = {row["name"] for row in members}
+        own = told[told["one"].isin(names) & told["other"].isin(names)]
+        assert len(own) == len(names) * (len(names) - 1) / 2
+        assert own["decision"].str.startswith("one person").all()
+        others = told.drop(own.index)
+        assert (others["decision"] == "kept apart").all()
+        assert ((others["match_probability"] < THRESHOLD) | (others["speaks_against"] != "")).all()
+        assert len(others) > 0 or chosen == larger
+        assert told["speaks_for"].str.contains(r"\(\+\d").all()
+    assert explain_customer(engine, model, "told_identities", "nobody", THRESHOLD).empty
 
 
 def test_an_answer_is_kept_without_a_value_and_counts_in_the_next_run(desk, linked, tmp_path):
