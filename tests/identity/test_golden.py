@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
-from pydantic import ValidationError
 
-from crmlib.errors import InputError
 from crmlib.identity import golden, survivorship, usable
 from crmlib.identity.consolidation import (
     summarise_completeness,
@@ -18,32 +16,8 @@ from crmlib.identity.consolidation import (
     trace_example,
 )
 from crmlib.identity.golden import consolidate_customers
-from crmlib.identity.pinning import PinDesk, pin_value
-from crmlib.identity.rulings import read_rulings
-from crmlib.params import GoldenSettings
+from tests.identity.made_customers import AS_OF, NEW, OLD, choose, consolidate, provenance
 from tests.made_tables import at, make_tables
-
-AS_OF = date(2026, 11, 1)
-
-
-def consolidate(engine, *records, tickets=(), postcodes=(), identities=(), settings=None, rulings=None):
-    """Records of one customer, each a day newer than the one before, unless they say otherwise."""
-    rows = [
-        {"source": "crm", "source_record_id": f"r{place}", "updated_at": at("2026-01-01") + timedelta(place)} | record
-        for place, record in enumerate(records)
-    ]
-    whose = [
-        {"source": row["source"], "source_record_id": row["source_record_id"], "customer_id": row.pop("customer", "c1")}
-        for row in rows
-    ]
-    make_tables(engine, source_records=rows, identities=[*whose, *identities], tickets=tickets, postcodes=postcodes)
-    engine.view("customers", f"FROM {consolidate_customers(engine, AS_OF, 'ES', settings, rulings)}")
-    engine.view("provenance", "FROM provenance_made")
-    return {row["customer_id"]: row for row in engine.rows("FROM customers")}
-
-
-def provenance(engine):
-    return {row["field"]: row for row in engine.rows("FROM provenance")}
 
 
 @pytest.mark.parametrize(
@@ -219,125 +193,6 @@ def test_a_step_can_be_written_for_spark(step):
     assert step.spark.startswith(("WITH", "SELECT"))
 
 
-def choose(engine, field, rules, *records, sources=(), rulings=None, **tables):
-    """The golden value, the rule that chose it, and the records of the others."""
-    settings = GoldenSettings(rules={field: rules} if rules else {}, sources=list(sources))
-    make_tables(engine, sends=tables.pop("sends", ()))
-    customer = consolidate(engine, *records, settings=settings, rulings=rulings, **tables)["c1"]
-    told = provenance(engine).get("postcode" if field == "address" else field, {})
-    return customer, told.get("rule"), told.get("alternative_records")
-
-
-OLD, MID, NEW = "old@correo.example", "mid@correo.example", "new@correo.example"
-
-
-@pytest.mark.parametrize(
-    ("rules", "golden", "decided"),
-    [
-        ([], NEW, "latest"),
-        ("latest", NEW, "latest"),
-        ("source_order", MID, "source_order"),
-        ("most_frequent", OLD, "most_frequent"),
-        (["most_complete", "source_order"], MID, "source_order"),
-        (["most_complete"], NEW, "latest"),
-    ],
-)
-def test_a_rule_by_field_chooses_and_is_named(engine, rules, golden, decided):
-    records = [
-        {"source": "web", "email": OLD},
-        {"source": "web", "email": OLD},
-        {"source": "erp", "email": MID},
-        {"source": "shop", "email": NEW},
-        {"source": "erp", "email": None},
-    ]
-    customer, rule, others = choose(engine, "email", rules, *records, sources=["erp", "shop"])
-    assert (customer["email"], rule) == (golden, decided)
-    of = {OLD: "web r1", MID: "erp r2", NEW: "shop r3"}
-    assert others == [of[value] for value in (NEW, MID, OLD) if value != golden]
-
-
-def test_a_single_value_needs_no_rule(engine):
-    customer, rule, others = choose(engine, "email", "most_frequent", {"email": OLD}, {"email": None})
-    assert (customer["email"], rule, others) == (OLD, "only", None)
-
-
-def test_the_most_complete_name_is_the_one_written_out(engine):
-    records = [{"given_name": "José Luis", "surnames": "Pérez"}, {"given_name": "J. L.", "surnames": "Pérez"}]
-    assert choose(engine, "given_name", "most_complete", *records)[0]["given_name"] == "José Luis"
-
-
-@pytest.mark.parametrize(("opened", "bounced", "golden"), [(True, False, OLD), (False, True, NEW), (False, False, NEW)])
-def test_an_address_that_answered_comes_first_and_one_that_bounced_last(engine, opened, bounced, golden):
-    send = {"source": "mail", "send_id": "1", "record_source": "crm", "source_record_id": "r0", "channel": "email"}
-    send |= {"eligible_at": at("2026-01-03"), "sent_at": at("2026-01-03"), "opened": opened, "bounced": bounced}
-    customer, rule, _ = choose(engine, "email", "verified_first", {"email": OLD}, {"email": NEW}, sends=[send])
-    assert customer["email"] == golden
-    assert rule == ("verified_first" if opened or bounced else "latest")
-
-
-def test_an_address_follows_its_own_rule_and_stays_whole(engine):
-    home = {"address_line": "Calle Mayor 5", "postcode": "35001", "municipality": "Las Palmas", "source": "erp"}
-    moved = {"postcode": "38001", "source": "web"}
-    customer, rule, others = choose(engine, "address", "most_complete", home, moved)
-    assert (customer["address_line"], customer["postcode"]) == ("Calle Mayor 5", "35001")
-    assert (rule, others) == ("most_complete", ["web r1"])
-    assert choose(engine, "address", "source_order", home, moved, sources=["web"])[0]["postcode"] == "38001"
-    assert choose(engine, "address", [], home, moved)[1] == "address_of_latest_postcode"
-
-
-@pytest.fixture
-def pinned(engine, tmp_path):
-    """Pins of records' values as they stand, from the file: field, record, decision."""
-
-    def pin(*rulings):
-        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.jsonl"
-        for minute, (field, record, decision) in enumerate(rulings):
-            when = at("2026-10-01") + timedelta(minutes=minute)
-            pin_value(engine, path, ("crm", record), field, " Xenia", when, AS_OF, decision)
-        return read_rulings(path)
-
-    return pin
-
-
-def test_a_pinned_value_stays_whatever_the_rules_until_the_record_gives_another(engine, pinned):
-    records = [{"email": OLD}, {"email": MID}, {"email": NEW}]
-    choose(engine, "email", [], *records)
-    pin = pinned(("email", "r0", "pin"))
-    customer, rule, others = choose(engine, "email", "most_frequent", *records, rulings=pin)
-    assert (customer["email"], rule, others) == (OLD, "pinned", ["crm r2", "crm r1"])
-    assert OLD not in pin.values[0].model_dump_json()
-    changed = [{"email": "other@correo.example"}, *records[1:]]
-    assert choose(engine, "email", [], *changed, rulings=pin)[0]["email"] == NEW
-
-
-def test_of_two_pins_the_later_counts_and_it_can_be_taken_back(engine, pinned):
-    records = [{"email": OLD}, {"email": MID}, {"email": NEW}]
-    choose(engine, "email", [], *records)
-    two = pinned(("email", "r0", "pin"), ("email", "r1", "pin"))
-    assert choose(engine, "email", [], *records, rulings=two)[0]["email"] == MID
-    back = pinned(("email", "r0", "pin"), ("email", "r0", "unpin"))
-    assert choose(engine, "email", [], *records, rulings=back)[:2] == (
-        consolidate(engine, *records)["c1"],
-        "latest",
-    )
-
-
-@pytest.mark.parametrize(
-    ("record", "field", "reviewer", "told"),
-    [
-        ("r0", "phone", "Xenia", "gives nothing for the field 'phone'"),
-        ("r9", "email", "Xenia", "The record 'r9' of crm gives nothing"),
-        ("r0", "postcode", "Xenia", "gives nothing for the field 'postcode'"),
-        ("r0", "email", " ", "a ruling is signed"),
-    ],
-)
-def test_a_pin_needs_a_value_and_a_name(engine, tmp_path, record, field, reviewer, told):
-    choose(engine, "email", [], {"email": OLD, "postcode": "35001"})
-    with pytest.raises(InputError, match=told):
-        pin_value(engine, tmp_path / "rulings.jsonl", ("crm", record), field, reviewer, at("2026-10-01"), AS_OF)
-    assert not list(tmp_path.iterdir())
-
-
 def test_sources_are_laid_beside_the_customers_they_are(engine):
     consolidate(
         engine,
@@ -353,30 +208,6 @@ def test_sources_are_laid_beside_the_customers_they_are(engine):
     ]
 
 
-def test_an_address_is_pinned_whole(engine, pinned):
-    home = {"address_line": "Calle Mayor 5", "postcode": "35001"}
-    choose(engine, "address", [], home, {"postcode": "38001", "municipality": "La Laguna"})
-    pin = pinned(("address", "r0", "pin"))
-    customer, rule, _ = choose(
-        engine, "address", [], home, {"postcode": "38001", "municipality": "La Laguna"}, rulings=pin
-    )
-    assert (customer["address_line"], customer["municipality"], rule) == ("Calle Mayor 5", None, "pinned")
-
-
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        ({"rules": {"emial": "latest"}}, "did you mean 'email'"),
-        ({"rules": {"email": "source_order"}}, "asks for the order of the sources"),
-        ({"rules": {"gender": "verified_first"}}, "nobody verifies 'gender'"),
-        ({"rules": {"email": "newest"}}, "latest"),
-    ],
-)
-def test_a_rule_that_cannot_be_followed_is_refused(settings, told):
-    with pytest.raises(ValidationError, match=told):
-        GoldenSettings(**settings)
-
-
 def test_an_example_is_traced_without_a_value(engine):
     choose(engine, "email", [], {"email": OLD, "phone": "600112233", "source": "erp"}, {"email": NEW, "source": "shop"})
     traced = trace_example(engine).set_index("field")
@@ -384,27 +215,3 @@ def test_an_example_is_traced_without_a_value(engine):
     assert traced.loc["Phone"].tolist() == ["A", "–", "only"]
     assert not any(value in traced.to_string() for value in (OLD, NEW, "600112233"))
     assert summarise_rules(engine).set_index("rule")["values"].to_dict() == {"latest": 1, "only": 1}
-
-
-def test_what_a_person_sees_of_a_customer_can_be_pinned(engine, tmp_path):
-    records = [
-        {"email": OLD, "postcode": "35001", "source": "erp"},
-        {"email": NEW, "postcode": "38001", "address_line": "Calle Sol 3", "source": "web"},
-    ]
-    choose(engine, "email", [], *records)
-    path = tmp_path / "rulings.jsonl"
-    desk = PinDesk(engine, path, AS_OF, lambda: at("2026-10-01"))
-    listed = {(one.field, one.value.split()[0], one.source): one for one in desk.list_candidates(" c1")}
-    assert listed["email", NEW, "web"].rule == "latest"
-    assert listed["email", OLD, "erp"].rule == ""
-    assert listed["address", "Calle", "web"].rule == "latest"
-    assert not any(field == "postcode" for field, *_ in listed)
-    assert "stays as long as" in desk.keep(listed["email", OLD, "erp"], "pin", "Xenia")
-    customer, rule, _ = choose(engine, "email", [], *records, rulings=read_rulings(path))
-    assert (customer["email"], rule) == (OLD, "pinned")
-    assert "follows the rules again" in desk.keep(listed["email", OLD, "erp"], "unpin", "Xenia")
-    assert choose(engine, "email", [], *records, rulings=read_rulings(path))[0]["email"] == NEW
-    with pytest.raises(InputError, match="no customer 'c9'"):
-        desk.list_candidates("c9")
-    with pytest.raises(InputError, match="name no file"):
-        PinDesk(engine, None, AS_OF, lambda: at("2026-10-01")).keep(listed["email", OLD, "erp"], "pin", "Xenia")
