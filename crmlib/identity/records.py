@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from functools import lru_cache, partial
 
@@ -67,6 +68,7 @@ NORMALISED_RECORDS = Step(
            n.surname_2_key,
            n.name_key,
            CASE WHEN e.email_kind = 'personal' OR n.kind = 'company' THEN e.mailbox END AS mailbox,
+           e.email_digits,
            CASE WHEN p.phone_valid THEN p.e164 END AS phone,
            p.phone_kind,
            i.id_value AS national_id,
@@ -94,20 +96,18 @@ NORMALISED_RECORDS = Step(
     LEFT JOIN postcodes_told c ON c.postcode = r.postcode
     LEFT JOIN municipalities m ON m.municipality = r.municipality
     LEFT JOIN job_titles j ON j.job_title = r.job_title
+    ORDER BY r.record_no
     """,
 )
 
-PREPARED_RECORDS = Step(
-    "prepared_records",
-    """
+PREPARED_RECORDS = """
     SELECT * FROM normalised_records
     UNION ALL BY NAME
     SELECT h.record_no, s.*
     FROM standing_records s
     JOIN hashed_records h
         ON h.source = s.source AND h.source_record_id = s.source_record_id AND h.record_hash = s.record_hash
-    """,
-)
+"""
 
 CHANGED_RECORDS = Step("changed_records", "SELECT record_no FROM fresh_records")
 
@@ -164,7 +164,7 @@ LINKAGE_RECORDS = Step(
            r.name_key,
            r.telling_mailbox AS mailbox,
            split_part(r.telling_mailbox, '@', 1) AS email_local,
-           regexp_replace(r.telling_mailbox, '[^0-9]', '', 'g') AS email_digits,
+           CASE WHEN r.telling_mailbox IS NOT NULL THEN r.email_digits END AS email_digits,
            r.telling_phone AS phone,
            CASE WHEN r.phone_kind = 'landline' THEN r.telling_phone END AS landline,
            r.telling_id AS national_id,
@@ -177,7 +177,6 @@ LINKAGE_RECORDS = Step(
            r.postcode_key,
            r.municipality_key
     FROM telling r
-    ORDER BY r.record_no
     """,
 )
 
@@ -232,7 +231,12 @@ def normalise_records(engine: Engine, as_of_date: date, country: str, standing: 
             "name_key": text,
         },
     )
-    engine.map_distinct("emails", "SELECT email FROM fresh_records", _email_keys, {"mailbox": text, "email_kind": text})
+    engine.map_distinct(
+        "emails",
+        "SELECT email FROM fresh_records",
+        _email_keys,
+        {"mailbox": text, "email_digits": text, "email_kind": text},
+    )
     engine.map_distinct(
         "phones",
         "SELECT phone FROM fresh_records",
@@ -266,7 +270,7 @@ def normalise_records(engine: Engine, as_of_date: date, country: str, standing: 
     engine.map_distinct("municipalities", "SELECT municipality FROM fresh_records", _fold, {"municipality_key": text})
     engine.map_distinct("job_titles", "SELECT job_title FROM fresh_records", _fold, {"job_key": text})
     engine.run(NORMALISED_RECORDS)
-    engine.run(PREPARED_RECORDS)
+    engine.view("prepared_records", PREPARED_RECORDS)
     engine.run(CHANGED_RECORDS)
     engine.run(SHARED_VALUES, most_sharing=MOST_SHARING)
     return engine.run(LINKAGE_RECORDS)
@@ -308,9 +312,10 @@ def _given_name_keys(given: str | None) -> tuple[str | list[str] | bool | None, 
     )
 
 
-def _email_keys(email: str | None) -> tuple[str | None, str | None]:
+def _email_keys(email: str | None) -> tuple[str | None, str | None, str | None]:
     read = normalise_email(email)
-    return read.mailbox, read.kind
+    digits = None if read.mailbox is None else re.sub("[^0-9]+", "", read.mailbox)
+    return read.mailbox, digits, read.kind
 
 
 def _address_keys(
