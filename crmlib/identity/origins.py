@@ -34,25 +34,27 @@ LEAST_BITS = 0.1
 #: Levels at which a given name or a first surname agrees.
 AGREEING = "p.gamma_given_name > 0 AND p.gamma_surname_1 IN (1, 3)"
 
+#: Each full name, and of how many people it is the usual one.
 NAMES_OF_PEOPLE = """
-    WITH named AS (
-        SELECT p.person, r.given_key, r.surname_1_key, count(*) AS records, min(r.record_no) AS first_record
-        FROM likely_people p
-        JOIN linkage_records r ON r.record_no = p.record_no
+    WITH told AS (
+        SELECT r.record_no, r.given_key, r.surname_1_key, p.person
+        FROM linkage_records r
+        LEFT JOIN likely_people p ON p.record_no = r.record_no
         WHERE r.given_key IS NOT NULL AND r.surname_1_key IS NOT NULL
-        GROUP BY p.person, r.given_key, r.surname_1_key
     ),
-    usual AS (
-        SELECT given_key, surname_1_key
+    named AS (
+        SELECT person, given_key, surname_1_key, count(*) AS records, min(record_no) AS first_record
+        FROM told WHERE person IS NOT NULL GROUP BY person, given_key, surname_1_key
+    ),
+    counted AS (
+        SELECT given_key, surname_1_key,
+               (row_number() OVER (PARTITION BY person ORDER BY records DESC, first_record) = 1)::INT AS people
         FROM named
-        QUALIFY row_number() OVER (PARTITION BY person ORDER BY records DESC, first_record) = 1
+        UNION ALL
+        SELECT given_key, surname_1_key, 1 FROM told WHERE person IS NULL
     )
-    SELECT given_key, surname_1_key, count(*) AS people
-    FROM usual GROUP BY given_key, surname_1_key ORDER BY given_key, surname_1_key
-"""
-ALL_NAMES = """
-    SELECT DISTINCT given_key, surname_1_key FROM linkage_records
-    WHERE given_key IS NOT NULL AND surname_1_key IS NOT NULL ORDER BY given_key, surname_1_key
+    SELECT given_key, surname_1_key, sum(people)::BIGINT AS people
+    FROM counted GROUP BY given_key, surname_1_key ORDER BY given_key, surname_1_key
 """
 PAIRS_WITH_ORIGINS = Step(
     "weighed_pairs_with_origins",
@@ -87,9 +89,9 @@ def weigh_origins(engine: Engine, model: LinkageModel) -> str:
     if not {"given_name", "surname_1"} <= {comparison.name for comparison in model.comparisons}:
         return "weighed_pairs"
     _find_likely_people(engine)
-    people, names = engine.frame(NAMES_OF_PEOPLE), engine.frame(ALL_NAMES)
-    names["bits"] = measure_togetherness(people, names)
-    told = names[names["bits"] >= LEAST_BITS].reset_index(drop=True)
+    names = engine.frame(NAMES_OF_PEOPLE)
+    names["bits"] = measure_togetherness(names[names["people"] > 0], names)
+    told = names[names["bits"] >= LEAST_BITS].drop(columns="people").reset_index(drop=True)
     if told.empty:
         return "weighed_pairs"
     engine.register("names_together", told)
@@ -154,12 +156,13 @@ def _find_axes(
 
 
 def _find_likely_people(engine: Engine) -> None:
-    """Records that likely pairs connect, as ``likely_people``: record_no, person."""
+    """Records that likely pairs connect with others, as ``likely_people``: record_no, person."""
     records = engine.row("SELECT count(*) AS n FROM linkage_records")["n"]
     likely = engine.frame(
         "SELECT record_no_l, record_no_r FROM weighed_pairs "
-        "WHERE match_weight >= $least AND weight_to_relatives >= $least ORDER BY record_no_l, record_no_r",
+        "WHERE match_weight >= $least AND weight_to_relatives >= $least",
         least=LEAST_LIKELY,
     )
     person = find_components(records, likely["record_no_l"].to_numpy() - 1, likely["record_no_r"].to_numpy() - 1)
-    engine.register("likely_people", pd.DataFrame({"record_no": np.arange(1, records + 1), "person": person}))
+    connected = np.flatnonzero(np.bincount(person)[person] > 1)
+    engine.register("likely_people", pd.DataFrame({"record_no": connected + 1, "person": person[connected]}))
