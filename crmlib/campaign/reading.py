@@ -75,7 +75,7 @@ def read_campaign_plans(settings: CampaignSettings | None, params_file: Path) ->
         If it names none.
     """
     if settings is None:
-        raise NothingToDo("The params name no contact plan; give one under campaign: plan:.")
+        raise NothingToDo("The params name no contact plan; name its file under campaign.plan.")
     return read_plans([Path(resolve_path(params_file, path)) for path in (settings.plan, *settings.compare)])
 
 

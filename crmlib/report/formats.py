@@ -12,6 +12,9 @@ from typing import Any
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 
+#: End of a form that writes millions.
+MILLIONS = "\N{NO-BREAK SPACE}M"
+
 CURRENCIES = {"EUR": "€", "USD": "$", "GBP": "£", "BRL": "R$", "PLN": "zł", "MXN": "MX$"}
 SYMBOLS_AFTER = {"zł"}
 
@@ -25,8 +28,8 @@ def format_value(value: Any, form: str = "") -> str:
         A number, date, text, boolean, or nothing (None, NaN, NaT, NA).
     form : str
         ``"0"``, ``"0.0"``, ``"0.00"``… decimals with thousands separators · ``"%"``, ``"0.0%"`` a share as
-        per cent · ``"€"``, ``"EUR"``, ``"USD"``… money without cents, ``"EUR.2"`` with cents · ``"date"`` ·
-        ``"text"`` · ``"+0.0"`` always signed · empty: by the value's type.
+        per cent · ``"€"``, ``"EUR"``, ``"USD"``… money without cents, ``"EUR.2"`` with cents · any of these and
+        `MILLIONS` in millions · ``"date"`` · ``"text"`` · ``"+0.0"`` always signed · empty: by the value's type.
 
     Returns
     -------
@@ -85,17 +88,19 @@ def _number(value: Any, form: str) -> str:
     if math.isinf(number):
         return "∞" if number > 0 else MINUS + "∞"
     signed, form = form.startswith("+"), form.removeprefix("+")
+    millions, form = form.endswith(MILLIONS), form.removesuffix(MILLIONS)
+    number, scale = (number / 1e6, MILLIONS) if millions else (number, "")
     symbol, _, cents = form.partition(".")
     symbol = CURRENCIES.get(symbol, symbol)
     if form.endswith("%"):
         text = _digits(number * 100, _decimals(form)) + "%"
     elif symbol in CURRENCIES.values():
-        digits = _digits(number, int(cents or 0))
+        digits = _digits(number, int(cents or 0)) + scale
         text = f"{digits} {symbol}" if symbol in SYMBOLS_AFTER else f"{symbol}{digits}"
     elif symbol.isalpha():
-        text = f"{_digits(number, int(cents or 0))} {symbol}"
+        text = f"{_digits(number, int(cents or 0))}{scale} {symbol}"
     else:
-        text = _digits(number, _decimals(form))
+        text = _digits(number, _decimals(form)) + scale
     if number < 0 and any(character in "123456789" for character in text):
         return MINUS + text
     return "+" + text if signed and number > 0 else text

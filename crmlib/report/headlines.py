@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from crmlib.report.context import Headline
-from crmlib.report.formats import format_value
+from crmlib.report.formats import MILLIONS, format_value
 
 #: Moves smaller than this share (or this many hundredths of a point) are no change.
 SMALLEST = 0.0005
@@ -51,16 +51,30 @@ def format_headline(headline: Headline) -> str:
         return format_value(value)
     if unit == "%":
         return format_value(value, "0.0%")
-    if len(unit) == 3 and unit.isupper():
+    if _is_money(unit):
         return format_value(value, unit)
     return format_value(value)
+
+
+def format_card(headline: Headline) -> str:
+    """Write a headline's figure for a narrow card: from a million on, three digits of it."""
+    value, unit = headline.value, headline.unit
+    if isinstance(value, str) or value is None or unit == "%" or abs(value) < 1e6:
+        return format_headline(headline)
+    decimals = max(0, 3 - len(str(int(abs(value) / 1e6))))
+    form = f"{unit}.{decimals}" if _is_money(unit) else f"{0:.{decimals}f}"
+    return format_value(value, form + MILLIONS)
 
 
 def name_unit(headline: Headline) -> str:
     """Name a headline's unit, where neither its figure nor its label does."""
     unit = headline.unit
-    said = unit == "%" or (len(unit) == 3 and unit.isupper())
+    said = unit == "%" or _is_money(unit)
     return "" if said or unit.casefold() in headline.label.casefold() else unit
+
+
+def _is_money(unit: str) -> bool:
+    return len(unit) == 3 and unit.isupper()
 
 
 def _size(difference: float, base: float, unit: str) -> tuple[str, bool]:

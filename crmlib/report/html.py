@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlib.report import theme
 from crmlib.report.context import GovernanceContext, IndexContext, PageContext, RunContext, Source
-from crmlib.report.headlines import describe_change, format_headline, name_unit
+from crmlib.report.headlines import describe_change, format_card, format_headline, name_unit
 from crmlib.report.offline import check_offline
 
 if TYPE_CHECKING:
@@ -257,6 +257,7 @@ def _environment() -> Environment:
         "freshness": _freshness,
         "freshness_span": _freshness_span,
         "value": format_headline,
+        "card": format_card,
         "unit": name_unit,
         "change": describe_change,
     }

@@ -1,7 +1,7 @@
 import pytest
 
 from crmlib.report.context import Headline
-from crmlib.report.headlines import describe_change, format_headline, name_unit
+from crmlib.report.headlines import describe_change, format_card, format_headline, name_unit
 
 
 def headline(value, base=None, unit="", better="", label="a figure"):
@@ -49,3 +49,19 @@ def test_there_is_no_change_without_two_numbers(value, base):
 def test_a_headline_is_written_with_its_unit_once(value, unit, label, written, named):
     line = headline(value, unit=unit, label=label)
     assert (format_headline(line), name_unit(line)) == (written, named)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "written"),
+    [
+        (999_999, "EUR", "€999,999"),
+        (1_683_020, "GBP", "£1.68\N{NO-BREAK SPACE}M"),
+        (-48_312_900, "EUR", "\N{MINUS SIGN}€48.3\N{NO-BREAK SPACE}M"),
+        (251_000_000, "PLN", "251\N{NO-BREAK SPACE}M zł"),
+        (20_000_000, "rows", "20.0\N{NO-BREAK SPACE}M"),
+        (2_000_000, "SEK", "2.00\N{NO-BREAK SPACE}M SEK"),
+        ("never", "", "never"),
+    ],
+)
+def test_a_card_writes_three_digits_of_millions(value, unit, written):
+    assert format_card(headline(value, unit=unit)) == written
