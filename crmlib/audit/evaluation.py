@@ -146,10 +146,11 @@ def _name_rows(
         key = "loyalty_card" if defect == "card_without_record" else _key_of(entity)
         for flag in judged.flags.get(entity, []):
             if (flag.field, flag.name) == (field, check):
+                within = f"source IN ({', '.join(map(literal, flag.sources))})" if flag.sources else "true"
                 selects.append(
                     f"SELECT source, {quote(key)} AS row_key FROM {ENTITIES[entity]} "
                     "SEMI JOIN (SELECT source, delivery, delivery_row "
-                    f"FROM audited_{entity} WHERE {flag.applies} AND {flag.fails}) "
+                    f"FROM audited_{entity} WHERE {within} AND {flag.applies} AND {flag.fails}) "
                     "USING (source, delivery, delivery_row)"
                 )
     for rule in answer.rules:

@@ -9,16 +9,14 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from crmlib.audit.costs import BY_IDENTITIES, BY_TICKETS
+from crmlib.audit.counting import count_checks, count_kinds, find_examples, first_places
 from crmlib.audit.delivered import flag_deliveries
+from crmlib.audit.flags import Flag, list_flags
 from crmlib.audit.reading import EVERY, AuditFile, Check
-from crmlib.audit.rows import Flag, lay_out, list_flags
-from crmlib.engine import Engine, Step, literal, quote
+from crmlib.audit.rows import lay_out
+from crmlib.engine import Engine, literal
 from crmlib.params import Params
 
-#: Conditions that are packed into one number.
-BITS = 60
-#: Places that a finding shows.
-MOST_EXAMPLES = 3
 TOLD = pa.schema(
     [(name, pa.string()) for name in ("entity", "field", "check", "dimension", "says", "remedy")]
     + [("blocks", pa.list_(pa.string()))]
@@ -36,7 +34,7 @@ class Judged:
     parts : str
         Table with those of ``audit_parts``.
     flags : dict of str to list of Flag
-        Entity -> its checks as SQL over the table ``audited_<entity>``.
+        Entity -> its checks as SQL over the view ``audited_<entity>``.
     flagged_deliveries : str
         Table of `delivered.flag_deliveries`.
     ascribed : str
@@ -87,16 +85,17 @@ def judge(
     for check in checks.checks:
         by_entity.setdefault(check.entity, []).append(check)
     tables = lay_out(engine, checks.checks, params.run.country, as_of_date, base("identities"))
-    flags, counted = {}, []
-    for entity, table in tables.items():
-        flags[entity] = list_flags(engine, entity, table, by_entity[entity], as_of_date, params.audit.stale_after_days)
-        if flags[entity]:
-            counted.append(_count(engine, entity, table, flags[entity]))
+    flags = {
+        entity: list_flags(engine, entity, view, by_entity.get(entity, []), as_of_date, params.audit.stale_after_days)
+        for entity, view in tables.items()
+    }
+    kinds = [count_kinds(engine, entity, tables[entity], found) for entity, found in flags.items()]
     flagged = flag_deliveries(engine, checks.checks, stored, superseded, cutoff)
-    engine.execute(f"CREATE OR REPLACE TABLE counted_checks AS {' UNION ALL '.join([*counted, _count_deliveries()])}")
-    examples = [_find_examples(engine, entity, found) for entity, found in flags.items() if found]
+    counted = [select for one in kinds for select in count_checks(one)] + [_count_deliveries()]
+    engine.execute(f"CREATE OR REPLACE TABLE counted_checks AS {' UNION ALL '.join(counted)}")
+    examples = [select for one in kinds for select in find_examples(engine, one)]
     examples.append(
-        f"""SELECT source, entity, field, "check", {_first("delivery", '"row"')} AS examples
+        f"""SELECT source, entity, field, "check", {first_places("delivery", '"row"')} AS examples
         FROM flagged_deliveries GROUP BY ALL"""
     )
     engine.execute(f"CREATE OR REPLACE TABLE check_examples AS {' UNION ALL '.join(examples)}")
@@ -104,66 +103,6 @@ def judge(
     _sum_up(engine, base("audit_findings"))
     ascribed = BY_IDENTITIES if base("identities") else BY_TICKETS
     return Judged("findings", "finding_parts", flags, flagged, ascribed)
-
-
-def _count(engine: Engine, entity: str, table: str, flags: Sequence[Flag]) -> str:
-    """Judge each row of an entity once, and count by source, store and delivery: a row per check and such a part."""
-    columns = [
-        f"CASE WHEN {flag.applies} THEN coalesce({flag.fails}, false) END AS c{number}"
-        for number, flag in enumerate(flags)
-    ]
-    flagged, counted = f"flagged_{entity}", f"counted_{entity}"
-    granted = "granted, " if any(flag.blocked != "false" for flag in flags) else ""
-    select = f"SELECT source, store, delivery, delivery_row, revenue, {granted}{', '.join(columns)} FROM {quote(table)}"
-    # records are judged once; of what may be twenty times as many nothing is copied
-    if entity == "customers":
-        engine.run(Step(flagged, select))
-    else:
-        engine.view(flagged, select)
-    told = {
-        "looked": [f"c{number} IS NOT NULL" for number in range(len(flags))],
-        "failed": [f"coalesce(c{number}, false)" for number in range(len(flags))],
-        "blocked": [
-            "false" if flag.blocked == "false" else f"coalesce(c{number} AND {flag.blocked}, false)"
-            for number, flag in enumerate(flags)
-        ],
-    }
-    bits = {name: bit for kind, conditions in told.items() for name, bit in _pack(kind, conditions).items()}
-    # rows that are alike in all that checks say of them are counted together: they are a few hundred kinds
-    engine.execute(
-        f"""
-        CREATE OR REPLACE TABLE {counted} AS
-        SELECT source, store, delivery, {", ".join(f"{bit} AS {name}" for name, bit in bits.items())},
-          count(*) AS rows, sum(revenue) AS revenue
-        FROM {flagged} GROUP BY source, store, delivery, {", ".join(bits)}
-        """
-    )
-    rows = [
-        f"""SELECT source, {literal(entity)} AS entity, {literal(flag.field)} AS field, {literal(flag.name)} AS "check",
-          store, delivery, sum(CASE WHEN {_holds("looked", number)} THEN rows ELSE 0 END) AS rows,
-          sum(CASE WHEN {_holds("failed", number)} THEN rows ELSE 0 END) AS failing,
-          {f"sum(CASE WHEN {_holds('blocked', number)} THEN rows ELSE 0 END)" if flag.blocked != "false" else "0"}
-            AS not_contactable,
-          CAST(sum(CASE WHEN {_holds("failed", number)} THEN revenue ELSE 0 END) AS DOUBLE) AS revenue
-        FROM {counted} GROUP BY source, store, delivery"""
-        for number, flag in enumerate(flags)
-    ]
-    return " UNION ALL ".join(rows)
-
-
-def _pack(kind: str, conditions: Sequence[str]) -> dict[str, str]:
-    """Many conditions as few columns of bits: name -> expression."""
-    packed: dict[str, list[str]] = {}
-    for number, condition in enumerate(conditions):
-        if condition != "false":
-            bit = 1 << number % BITS
-            packed.setdefault(f"{kind}_{number // BITS}", []).append(f"CAST({condition} AS BIGINT) * {bit}")
-    return {name: " + ".join(terms) for name, terms in packed.items()}
-
-
-def _holds(kind: str, number: int) -> str:
-    """Whether one of the conditions that are packed holds."""
-    return f"{kind}_{number // BITS} & {1 << number % BITS} <> 0"
 
 
 def _count_deliveries() -> str:
@@ -179,28 +118,6 @@ def _count_deliveries() -> str:
           ON hits.source = kinds.source AND hits.entity = kinds.entity AND hits.field = kinds.field
           AND hits."check" = kinds."check" AND hits.delivery = known.delivery
     """
-
-
-def _find_examples(engine: Engine, entity: str, flags: Sequence[Flag]) -> str:
-    """Where the first rows that fail each check stand."""
-    sums = ", ".join(f"bool_or({_holds('failed', number)}) AS f{number}" for number in range(len(flags)))
-    failing = engine.row(f"SELECT {sums} FROM counted_{entity}")
-    failed = [(number, flag) for number, flag in enumerate(flags) if failing[f"f{number}"]]
-    if not failed:
-        return "SELECT source, entity, field, \"check\", [''] AS examples FROM flagged_deliveries WHERE false"
-    return " UNION ALL ".join(
-        f"""SELECT source, {literal(entity)} AS entity, {literal(flag.field)} AS field, {literal(flag.name)} AS "check",
-          {_first("delivery", "delivery_row")} AS examples
-        FROM flagged_{entity} WHERE c{number} AND delivery IS NOT NULL GROUP BY source"""
-        for number, flag in failed
-    )
-
-
-def _first(delivery: str, row: str) -> str:
-    return (
-        f"list_transform(min(struct_pack(delivery := {delivery}, number := {row}), {MOST_EXAMPLES}), "
-        "place -> place.delivery || ', row ' || place.number)"
-    )
 
 
 def _tell_checks(checks: AuditFile, flags: Mapping[str, Sequence[Flag]]) -> pa.Table:

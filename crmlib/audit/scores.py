@@ -107,9 +107,8 @@ def find_reachable(engine: Engine) -> dict[str, float]:
     """How many records can be reached: records, share (e-mail or phone), email (share); valid ones alone count."""
     row = engine.row(
         """
-        SELECT count(*) AS records, avg(CAST(coalesce(email_ok, false) AS INT)) AS email,
-          avg(CAST(coalesce(email_ok, false) OR coalesce(phone_ok, false) AS INT)) AS share
-        FROM audited_customers
+        SELECT sum(rows) AS records, sum(with_email) / sum(rows) AS email, sum(reachable) / sum(rows) AS share
+        FROM counted_customers
         """
     )
     return {"records": row["records"], "email": row["email"], "share": row["share"]}

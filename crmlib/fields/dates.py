@@ -23,6 +23,11 @@ _DEFAULTS = frozenset(
 )
 
 
+def list_defaults() -> frozenset[date]:
+    """The days that systems write when they know no date."""
+    return _DEFAULTS
+
+
 class BirthDate(NamedTuple):
     """A date of birth; defect is ``default``, ``too_old``, ``future`` or None."""
 

@@ -135,6 +135,11 @@ def is_common_given_name(given_name: str | None) -> bool:
     return bool(words) and all(word in _given_names() for word in words)
 
 
+def list_given_words() -> frozenset[str]:
+    """Words, folded, that may be a given name or stand for one."""
+    return frozenset((*_given_names(), *_nicknames(), *_abbreviations("given")))
+
+
 def find_gender(given_name: str | None) -> str | None:
     """The gender that the first given name tells: ``female``, ``male``, or None if it tells none."""
     first = (fold_name(given_name) or "").split()[:1]

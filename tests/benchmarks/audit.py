@@ -33,6 +33,8 @@ RIGHT = {
     "email": "'persona' || i || CASE WHEN i % 50 = 1 THEN '@@' ELSE '@' END || 'correo.example'",
     "phone": "CASE WHEN i % 50 = 2 THEN '5' ELSE '6' END || lpad(CAST(i % 99999999 AS VARCHAR), 8, '0')",
 }
+#: The same with the whole name in one field, as an ERP has it.
+WHOLE_NAME = f"{RIGHT['given_name']} || ' ' || {RIGHT['surname_1']} || ' ' || {RIGHT['surname_2']}"
 #: Its own way, or the fastest: without plots of interactions and without correlations.
 PROFILE = """
 import sys
@@ -72,21 +74,26 @@ def main() -> None:
     """Read the command line, run the benchmark."""
     reader = argparse.ArgumentParser(prog="python -m tests.benchmarks.audit")
     reader.add_argument("--rows", type=int, default=200_000, help="records")
+    reader.add_argument("--one-name", action="store_true", help="the whole name in one field")
     reader.add_argument("--peer", help="a Python that has ydata-profiling")
     reader.add_argument("--whole", action="store_true", help="the profiler's own way, in place of its fastest")
     given = reader.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_file(folder / "customers.csv", given.rows, COLUMNS | RIGHT)
+        columns = COLUMNS | RIGHT
+        if given.one_name:
+            parts = ("given_name", "surname_1", "surname_2")
+            columns = {"full_name": WHOLE_NAME} | {field: made for field, made in columns.items() if field not in parts}
+        write_file(folder / "customers.csv", given.rows, columns)
         entity = {
             "path": "customers.csv",
-            "fields": {field: field.upper() for field in COLUMNS},
+            "fields": {field: field.upper() for field in columns},
             "values": {"gender": {"H": "male", "M": "female"}},
         }
         run = {"name": "bench", "as_of_date": date(2026, 11, 1), "timezone": "Atlantic/Canary"}
         run["engine"] = {"threads": 2, "memory_limit": "4GB"}
         (folder / "params.yaml").write_text(yaml.safe_dump({"run": run, "sources": {"erp": {"customers": entity}}}))
-        print(f"{given.rows:,} records, {len(COLUMNS)} fields")
+        print(f"{given.rows:,} records, {len(columns)} fields")
         taken = timed("intake", intake, folder, "first", None)
         audited = timed("audit", audit, folder)
         print(f"audit / intake {audited.beside(taken)}")
