@@ -177,18 +177,21 @@ class Unfold(Settings):
         Parts of a cell, written ``part:value``.
     between : str
         What stands between them.
+    each : str, optional
+        Regular expression of one entry, where a cell holds several: each is to be a row.
     """
 
     columns: str
     name: str
     parts: list[str] = Field(min_length=1)
     between: str = Field(default="|", min_length=1, max_length=1)
+    each: str | None = None
 
-    @field_validator("columns")
+    @field_validator("columns", "each")
     @classmethod
-    def _compiles(cls, value: str) -> str:
+    def _compiles(cls, value: str | None) -> str | None:
         try:
-            re.compile(value)
+            re.compile(value or "")
         except re.error as error:
             raise ValueError(f"this is not a regular expression ({error})") from None
         return value

@@ -71,7 +71,9 @@ class Staging:
             else:
                 self._stage_landed(source, entity, where, given, landed, landed.path)
         came = self.deliveries[begun:]
-        may_be_empty = entity in MAY_BE_EMPTY or len(self.known) > known or given.path is None
+        # of orders there may be some of which nothing was given back
+        in_cells = own_cells(given, where) is not None
+        may_be_empty = entity in MAY_BE_EMPTY or len(self.known) > known or given.path is None or in_cells
         if not may_be_empty and not any(delivery.read.rows for delivery in came):
             raise InputError(f"{where}: the file {came[-1].path.name} holds a heading but no rows.")
 

@@ -141,6 +141,11 @@ SHOPIFY_ROWS = [
         "Discount Amount": "0.00", "Refunded Amount": "0.00", "Lineitem quantity": "1", "Lineitem price": "10.00",
         "Lineitem sku": "P1", "Lineitem discount": "",
     },
+    {
+        "Name": "#1003", "Email": "ivo@mail.example", "Financial Status": "refunded", "Total": "10.00",
+        "Created at": "2026-07-03 10:00:00 +0100", "Discount Amount": "0.00", "Refunded Amount": "10.00",
+        "Lineitem quantity": "1", "Lineitem price": "10.00", "Lineitem sku": "P1", "Lineitem discount": "0.00",
+    },
 ]  # fmt: skip
 
 WOO_ORDER = {
@@ -229,9 +234,12 @@ FILES: dict[str, tuple[str, str, str, list[dict[str, str]] | list[list[str]]]] =
         ",", "utf-8", WOOCOMMERCE_ORDERS,
         [WOO_ORDER,
          WOO_ORDER | {"order_id": "502", "customer_email": "", "status": "processing", "discount_total": "0",
+                      "refund_items": "amount:3.00|reason:broken; late|date:2026-03-05 09:30:00;"
+                                      "amount:1.50|reason:|date:2026-03-04 12:00:00",
                       "line_item_2": "name:Nails | small|product_id:15|sku:|quantity:2.5|total:9.00|sub_total:9.00|"
                                      "tax:0.63|tax_data:a:1:{i:1;d:0.63;}|colour:grey|refunded:3.00"},
-         WOO_ORDER | {"order_id": "503", "status": "wc-refunded", "line_item_1": "", "line_item_2": " "},
+         WOO_ORDER | {"order_id": "503", "status": "wc-refunded", "line_item_1": "", "line_item_2": " ",
+                      "refund_items": "amount:1021.40|reason:|date:2026-03-02 08:00:00"},
          WOO_ORDER | {"order_id": "504", "status": "cancelled"}],
     ),
     **{

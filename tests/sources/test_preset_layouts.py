@@ -24,7 +24,7 @@ LAYOUTS = {
     "Mailchimp": ("mailchimp_audience", "mailchimp_cleaned", "mailchimp_campaign_reports"),
     "Google Contacts": ("google_contacts",),
     "Shopify": ("shopify_customers", "shopify_orders", "shopify_order_lines"),
-    "WooCommerce": ("woocommerce_customers", "woocommerce_orders", "woocommerce_order_lines"),
+    "WooCommerce": ("woocommerce_customers", "woocommerce_orders", "woocommerce_order_lines", "woocommerce_refunds"),
     "PrestaShop": ("prestashop_customers",),
     "Magento": ("magento_customers", "magento_addresses"),
     "dataLayer": ("datalayer_events",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from crmlib.errors import InputError
@@ -61,7 +63,7 @@ def test_a_file_without_such_cells_is_told(deliveries):
     with pytest.raises(InputError) as caught:
         deliveries.take_in({"shop": {"ticket_lines": LINES}})
     assert str(caught.value) == (
-        r"sources.shop.ticket_lines.unfold.columns: the file orders.csv has 0 columns that are called item\d+; "
+        r"sources.shop.ticket_lines.unfold.columns: the file orders.csv has 0 cells in a row that are called item\d+; "
         "there must be one at least, and fewer than 1,000."
     )
 
@@ -87,4 +89,56 @@ def test_the_lines_of_a_known_layout_are_recognised(engine, deliveries):
     assert [(one.entity, one.preset) for one in found] == [
         ("ticket_lines", "woocommerce_order_lines"),
         ("tickets", "woocommerce_orders"),
+        ("tickets", "woocommerce_refunds"),
     ]
+
+
+RETURNS = {
+    "path": "orders.csv",
+    "unfold": {"columns": "back", "name": "back", "parts": ["eur", "on"], "each": "eur:.*?on:[0-9-]{10}"},
+    "fields": {
+        "ticket_id": {"from": ["order", "back.on"], "join": "/"},
+        "bought_at": "back.on",
+        "amount": {"formula": "0 - {back.eur}"},
+    },
+}
+
+
+def test_a_cell_that_holds_several_entries_is_a_row_for_each(deliveries):
+    lines = ["order,back", "A,eur:1.50|why:a;b|on:2026-03-02;eur:2|on:2026-03-01", "B,", "C,eur:3|on:soon"]
+    deliveries.write("orders.csv", "\n".join(lines) + "\n")
+    deliveries.take_in({"shop": {"tickets": RETURNS}})
+    columns = "ticket_id, CAST(amount AS DOUBLE) AS amount, delivery_row"
+    assert [tuple(row.values()) for row in deliveries.rows("tickets", columns)] == [
+        ("A/2026-03-01", -2.0, 1002),
+        ("A/2026-03-02", -1.5, 1001),
+    ]
+    # a cell without any is not lost
+    assert deliveries.rejected() == [(3001, "bought_at", "not_a_date")]
+
+
+def test_a_pattern_of_entries_that_cannot_be_used_is_told(deliveries):
+    deliveries.write("orders.csv", "order,back\nA,eur:1.50|on:2026-03-02\n")
+    unfold = {**RETURNS["unfold"], "each": "eur(?=:)"}
+    with pytest.raises(InputError, match=r"tickets\.unfold\.each: this regular expression cannot be used"):
+        deliveries.take_in({"shop": {"tickets": {**RETURNS, "unfold": unfold}}})
+
+
+def test_a_partial_refund_is_a_return_of_its_own_day_and_a_whole_one_undoes_the_order(deliveries):
+    from tests.sources.preset_fixtures import FOLDER
+
+    text = (FOLDER / "woocommerce_orders_current.csv").read_text(encoding="utf-8")
+    both = [{"path": "orders.csv", "preset": name} for name in ("woocommerce_orders", "woocommerce_refunds")]
+    deliveries.write("orders.csv", text)
+    deliveries.take_in({"shop": {"tickets": both}})
+    sold = "SELECT sum(amount) AS amount FROM tickets WHERE ticket_id LIKE '502%' AND status <> 'voided'"
+    assert deliveries.engine.row(sold.replace("tickets", "intake_tickets"))["amount"] == Decimal("1016.90")
+
+
+def test_a_shop_without_refunds_is_no_error(deliveries):
+    from tests.sources.preset_fixtures import FOLDER
+
+    text = (FOLDER / "woocommerce_orders_current.csv").read_text(encoding="utf-8").splitlines()
+    deliveries.write("orders.csv", "\n".join(text[:2]) + "\n")
+    deliveries.take_in({"shop": {"tickets": {"path": "orders.csv", "preset": "woocommerce_refunds"}}})
+    assert deliveries.rows("tickets") == []
