@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from crmlib.campaign.plan import Communication, ContactPlan
+from crmlib.campaign.communications import Communication
+from crmlib.campaign.plan import ContactPlan
 
 #: Longest plan in periods of the holdout group.
 MOST_PERIODS = 64

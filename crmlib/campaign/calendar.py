@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from crmlib.campaign.plan import Communication, ContactPlan
+from crmlib.campaign.communications import Communication
+from crmlib.campaign.plan import ContactPlan
 from crmlib.campaign.recurrence import expand_rule
 
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from crmlib.behaviour.integrals import Floats
+from crmlib.campaign.notation import CATEGORIES
 from crmlib.campaign.outcomes import Outcome, Simulation
-from crmlib.campaign.plan import CATEGORIES
 from crmlib.campaign.shapes import REASONS
 
 LOW, HIGH = 0.1, 0.9

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from crmlib.campaign.calendar import calendar_days, days_open, last_day
+from crmlib.campaign.communications import Communication
 from crmlib.campaign.expressions import read_condition
-from crmlib.campaign.plan import Cap, Communication, ContactPlan
+from crmlib.campaign.limits import Cap
+from crmlib.campaign.plan import ContactPlan
 from crmlib.documents import Where
 from crmlib.engine import Engine
 

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.calendar import calendar_days, days_open
-from crmlib.campaign.plan import CATEGORIES, PURPOSES, STAGES, Cap, Communication, ContactPlan
+from crmlib.campaign.communications import Communication
+from crmlib.campaign.limits import Cap
+from crmlib.campaign.notation import CATEGORIES, PURPOSES, STAGES
+from crmlib.campaign.plan import ContactPlan
 from crmlib.campaign.shapes import CALENDAR, CAP, CAP_KINDS, CHANCE, COMMUNICATION, DAY, EVENTS, FAR, RULES
 from crmlib.campaign.terms import lay_terms
 from crmlib.campaign.triggers import delay_days

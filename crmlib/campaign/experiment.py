@@ -12,11 +12,12 @@ import pandas as pd
 from scipy import stats
 
 from crmlib.campaign.assignment import UNITS, holdout_conditions
+from crmlib.campaign.communications import Communication
 from crmlib.campaign.eligibility import suppressed_set
 from crmlib.campaign.exposure import BEFORE_DAYS
 from crmlib.campaign.expressions import read_condition
 from crmlib.campaign.lifts import SUSPICIOUS, power_reach
-from crmlib.campaign.plan import Communication, ContactPlan
+from crmlib.campaign.plan import ContactPlan
 from crmlib.engine import Engine, Step, quote
 from crmlib.params import CHANNELS
 

@@ -13,8 +13,9 @@ from crmlib.campaign.assignment import control_condition, holdout_conditions
 from crmlib.campaign.calendar import calendar_days, days_open
 from crmlib.campaign.eligibility import suppressed_set
 from crmlib.campaign.expressions import read_condition
+from crmlib.campaign.notation import CATEGORIES, LONGEST_CAP_DAYS
 from crmlib.campaign.people import Chunk, PeopleTable, Records, find_places
-from crmlib.campaign.plan import CATEGORIES, LONGEST_CAP_DAYS, ContactPlan
+from crmlib.campaign.plan import ContactPlan
 from crmlib.campaign.shapes import CONTACT, MEMBER, NEVER
 from crmlib.campaign.triggers import find_due
 from crmlib.campaign.worth import find_priced_out, rank_communications

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crmlib.campaign.eligibility import show_audience
-from crmlib.campaign.plan import STAGES
+from crmlib.campaign.notation import STAGES
 from crmlib.campaign.shapes import FAR, MARKETING, NEVER, PERSON, PROFILING, SERVICE
 from crmlib.engine import Engine, Step
 

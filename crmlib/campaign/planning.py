@@ -18,11 +18,12 @@ from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.calendar import calendar_days, days_open
 from crmlib.campaign.choosing import OfferCap
 from crmlib.campaign.encoding import contact_costs
+from crmlib.campaign.limits import Cap, LimitPrices
 from crmlib.campaign.members import gather_members, read_members
 from crmlib.campaign.optimise import Choice, Problem, bound_at, optimise
 from crmlib.campaign.outcomes import Outcome
 from crmlib.campaign.people import Chunk, PeopleTable, read_chunks
-from crmlib.campaign.plan import Cap, ContactPlan, LimitPrices
+from crmlib.campaign.plan import ContactPlan
 from crmlib.campaign.scenario import Horizon, Scenario
 from crmlib.campaign.worth import expect_gross, find_first_channels
 from crmlib.engine import Engine

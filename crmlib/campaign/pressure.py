@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 
-from crmlib.campaign.plan import CATEGORIES
+from crmlib.campaign.notation import CATEGORIES
 from crmlib.campaign.results import sum_results
 from crmlib.engine import Engine
 

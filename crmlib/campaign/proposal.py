@@ -11,8 +11,8 @@ import pandas as pd
 import yaml
 
 from crmlib.campaign.comparison import HIGH, LOW, measure_plans
+from crmlib.campaign.limits import Arbitration, LimitPrices
 from crmlib.campaign.outcomes import Simulation
-from crmlib.campaign.plan import Arbitration, LimitPrices
 from crmlib.campaign.planning import Layout, find_spending, limit_spending, price_plan, summarise_prices
 from crmlib.campaign.reading import ReadPlan
 from crmlib.campaign.scenario import Scenario

@@ -8,7 +8,8 @@ from scipy.special import ndtri
 
 from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.chance import PARAMETER, derive_keys, draw_uniforms, replicate_key
-from crmlib.campaign.plan import Communication, ContactPlan
+from crmlib.campaign.communications import Communication
+from crmlib.campaign.plan import ContactPlan
 from crmlib.engine import Engine
 
 #: The outcome whose lift is a lift of the purchase rate.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crmlib.campaign.plan import CATEGORIES, LONGEST_CAP_DAYS, MOST_CAPS, MOST_COMMUNICATIONS, STAGES
+from crmlib.campaign.notation import CATEGORIES, LONGEST_CAP_DAYS, MOST_CAPS, MOST_COMMUNICATIONS, STAGES
 from crmlib.params import CHANNELS
 
 K = len(CHANNELS)

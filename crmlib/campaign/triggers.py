@@ -10,7 +10,8 @@ from datetime import date
 from typing import Any
 
 from crmlib.campaign.calendar import days_open
-from crmlib.campaign.plan import Communication, ContactPlan
+from crmlib.campaign.communications import Communication
+from crmlib.campaign.plan import ContactPlan
 from crmlib.engine import Engine, Step
 
 _LAST_PURCHASE = "LEFT JOIN purchase_summary AS p ON p.customer_id = f.customer_id"

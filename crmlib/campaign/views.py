@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from crmlib.campaign.calendar import calendar_days
+from crmlib.campaign.communications import Communication
 from crmlib.campaign.comparison import HIGH, LOW, METRICS, contacts_by_category
 from crmlib.campaign.encoding import contact_costs
+from crmlib.campaign.notation import CATEGORIES
 from crmlib.campaign.outcomes import Outcome, Simulation
-from crmlib.campaign.plan import CATEGORIES, Communication
 from crmlib.campaign.scenario import Scenario
 from crmlib.campaign.shapes import MOST_COUNTED, REASONS
 

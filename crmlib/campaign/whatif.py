@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from crmlib.campaign.calendar import last_day
+from crmlib.campaign.communications import Calendar, Communication
 from crmlib.campaign.comparison import measure_plans
 from crmlib.campaign.people import sample_people
-from crmlib.campaign.plan import Calendar, Communication, ContactPlan
+from crmlib.campaign.plan import ContactPlan
 from crmlib.campaign.scenario import Scenario
 from crmlib.campaign.simulation import World
 

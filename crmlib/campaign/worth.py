@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.encoding import communication_keys, contact_costs
-from crmlib.campaign.plan import PURPOSES, ContactPlan
+from crmlib.campaign.notation import PURPOSES
+from crmlib.campaign.plan import ContactPlan
 from crmlib.params import CHANNELS
 
 Records = NDArray[np.void]

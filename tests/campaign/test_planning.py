@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from crmlib.campaign.comparison import measure_plans
+from crmlib.campaign.limits import LimitPrices
 from crmlib.campaign.optimise import measure
-from crmlib.campaign.plan import LimitPrices
 from crmlib.campaign.planning import (
     lay_out,
     price_plan,
