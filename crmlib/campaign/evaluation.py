@@ -7,6 +7,12 @@ from scipy import stats
 
 from crmlib.engine import Engine
 
+#: What the measures are called.
+METRIC_NAMES = {
+    "effects_coverage": "Share of the 95 % intervals that hold the true lift",
+    "effects_bias": "Mean error of the lifts, in standard errors (0: unbiased)",
+    "effects_sign": "Share of the lifts with the sign of the truth",
+}
 #: Outcomes that are of the longer time, and what the truth calls them.
 NET = {"purchases_net": "purchases"}
 

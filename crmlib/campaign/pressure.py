@@ -146,3 +146,14 @@ def compare_automation(engine: Engine, frame: pd.DataFrame, confidence: float = 
             }
         )
     return pd.DataFrame(rows)
+
+
+def tell_automation(compared: pd.DataFrame) -> str:
+    """Say, as a title, what a thousand people addressed brought, of `compare_automation`."""
+    known = compared[compared["measured"] > 0].set_index("kind")["incremental_per_thousand"]
+    if set(known.index) != {AUTOMATION, CALENDAR}:
+        return "Automations beside the calendar"
+    return (
+        f"A thousand people brought {known[AUTOMATION]:+,.0f} purchases where automations addressed them, "
+        f"{known[CALENDAR]:+,.0f} where the calendar did"
+    )

@@ -80,6 +80,26 @@ def tell_doubt(gains: pd.DataFrame, plans: Sequence[str], doubt: float) -> str:
     return f"With lifts {doubt:g} times as large, {told} would surely bring more than it costs"
 
 
+def tell_proposal(judged: pd.DataFrame, plan: str, proposed: str, currency: str) -> str:
+    """Say, as a title, what a proposal leaves beyond its cost more than the plan it was made of.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        Of `tabulate_comparison`, the plan first.
+    plan, proposed, currency : str
+    """
+    more, cost = read_metric(judged, proposed, f"{DIFFERENCE}net_gain"), read_metric(judged, proposed, "cost")["value"]
+    before = read_metric(judged, plan, "cost")["value"]
+    left = f"for {cost:,.0f} {currency} instead of {before:,.0f}"
+    between = f"{more['value']:,.0f} {currency} (between {more['low']:,.0f} and {more['high']:,.0f})"
+    if more["high"] <= 0:
+        return f"The proposal, {left}, is no better than plan {plan}: keep that"
+    if more["low"] <= 0:
+        return f"The proposal, {left}, may be no better than plan {plan}: it leaves {between} more after its cost"
+    return f"The proposal, {left}, surely leaves more than plan {plan}: {between} after its cost"
+
+
 def compare_gains(comparisons: Mapping[str, pd.DataFrame], plans: Sequence[str]) -> pd.DataFrame:
     """Net gain of each plan under several suppositions: plan (with the supposition), value, low, high.
 

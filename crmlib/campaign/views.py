@@ -28,7 +28,7 @@ def describe_plan(scenario: Scenario) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        communication, category, when (in words), channels, purpose, priority, control, lift, source.
+        communication, category, when (in words), channels, purpose, priority, control, lift (and whence it is known).
     """
     plan = scenario.plan
     frame = pd.DataFrame(
@@ -40,8 +40,10 @@ def describe_plan(scenario: Scenario) -> pd.DataFrame:
             "purpose": [one.purpose for one in plan.communications],
             "priority": [one.priority for one in plan.communications],
             "control": [one.control.share for one in plan.communications],
-            "lift": scenario.lifts["lift"].to_numpy(),
-            "source": scenario.lifts["source"].to_numpy(),
+            "lift": [
+                f"{lift:+.0%}, {source}"
+                for lift, source in zip(scenario.lifts["lift"], scenario.lifts["source"], strict=True)
+            ],
         }
     )
     return frame.sort_values("priority", ascending=False, ignore_index=True)
@@ -97,6 +99,24 @@ def count_contacts_by_week(simulation: Simulation, plan: str) -> pd.DataFrame:
     categories = [category.replace("_", " ") for category in CATEGORIES]
     frame = pd.DataFrame(contacts_by_category(outcome).mean(axis=0), columns=categories)
     return _by_week(simulation, frame).melt("week", var_name="category", value_name="contacts")
+
+
+def tell_busiest(counted: pd.DataFrame, plan: str) -> str:
+    """Say, as a title, which week brings most contacts, and of what.
+
+    Parameters
+    ----------
+    counted : DataFrame
+        Of `count_contacts_by_week`.
+    plan : str
+    """
+    by_week = counted.groupby("week")["contacts"].sum()
+    if not by_week.sum():
+        return f"Plan {plan} contacts nobody"
+    week = str(by_week.idxmax())
+    most = counted[counted["week"] == week].set_index("category")["contacts"].idxmax()
+    share = by_week.max() / by_week.sum()
+    return f"The busiest week of plan {plan} begins on {week}: {share:.0%} of all its contacts, most of them {most}"
 
 
 def count_purchases_by_week(simulation: Simulation) -> pd.DataFrame:
@@ -175,6 +195,22 @@ def count_skips(simulation: Simulation) -> pd.DataFrame:
     )
     frame = frame[(frame > 0).any(axis=1)]
     return frame.sort_values(list(frame.columns), ascending=False).reset_index()
+
+
+def tell_skips(skipped: pd.DataFrame, plan: str) -> str:
+    """Say, as a title, why most candidates of a plan come to nothing.
+
+    Parameters
+    ----------
+    skipped : DataFrame
+        Of `count_skips`.
+    plan : str
+    """
+    total = float(skipped[plan].sum()) if len(skipped) else 0.0
+    if not total:
+        return f"Every candidate of plan {plan} is contacted"
+    first = skipped.loc[skipped[plan].idxmax()]
+    return f"{first[plan] / total:.0%} of plan {plan}'s candidates that come to nothing: {first['reason']}"
 
 
 def count_communications(simulation: Simulation, plan: str) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from crmlib.campaign.ledger import (
     trace_purchases,
 )
 from crmlib.campaign.past import join_attributed, summarise_reports
-from crmlib.campaign.pressure import compare_automation, count_by_week, count_pressure
+from crmlib.campaign.pressure import compare_automation, count_by_week, count_pressure, tell_automation
 from crmlib.tables import find_contract
 from tests.campaign.made_base import AS_OF, make_base, simulate
 from tests.campaign.made_plans import make_plan
@@ -192,6 +192,7 @@ def test_automations_stand_beside_the_calendar(engine):
     assert found.loc["automation", "unsubscribed"] == 0.1
     assert found["incremental"].tolist() == pytest.approx([200.0, 100.0])
     assert found["incremental_per_thousand"].tolist() == pytest.approx([200.0, 100.0])
+    assert "+200 purchases where automations addressed them, +100 where" in tell_automation(found.reset_index())
 
 
 def test_reports_of_other_tools_stand_apart(engine):
