@@ -63,6 +63,23 @@ class Backtest:
     judged: pd.DataFrame = field(repr=False)
     forecaster: Forecaster = field(repr=False)
 
+    def ask(self, wanted: str, at: Sample) -> tuple[pd.DataFrame, str]:
+        """What a model says at a sample's origin, and its name; another's word where it cannot be fitted there.
+
+        Raises
+        ------
+        NothingToDo
+            If no model can be fitted.
+        """
+        told: NothingToDo | None = None
+        for name in dict.fromkeys((wanted, MIXTURE, RHYTHM, *BTYD_MODELS)):
+            try:
+                return self.forecaster.forecast(name, at), name
+            except NothingToDo as error:
+                told = told or error
+        assert told is not None
+        raise told
+
 
 def backtest_models(
     samples: Sequence[Sample],
@@ -161,20 +178,9 @@ def forecast_today(backtest: Backtest, now: Sample) -> pd.DataFrame:
     NothingToDo
         If no model can be fitted.
     """
-    chances, chances_model = _first_of(backtest.forecaster, backtest.chances_model, now)
-    counts, counts_model = _first_of(backtest.forecaster, backtest.counts_model, now)
+    chances, chances_model = backtest.ask(backtest.chances_model, now)
+    counts, counts_model = backtest.ask(backtest.counts_model, now)
     return _join(chances, counts).assign(counts_model=counts_model, chances_model=chances_model)
-
-
-def _first_of(forecaster: Forecaster, wanted: str, now: Sample) -> tuple[pd.DataFrame, str]:
-    told: NothingToDo | None = None
-    for name in dict.fromkeys((wanted, MIXTURE, RHYTHM, *BTYD_MODELS)):
-        try:
-            return forecaster.forecast(name, now), name
-        except NothingToDo as error:
-            told = told or error
-    assert told is not None
-    raise told
 
 
 def _ask_all(forecaster: Forecaster, sample: Sample) -> dict[str, pd.DataFrame]:

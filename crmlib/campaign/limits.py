@@ -134,7 +134,8 @@ class LimitPrices(Settings):
     Parameters
     ----------
     money : float
-        Margin that one more unit of the budget would bring, beyond itself.
+        Margin that one more unit of the budget would bring, beyond itself; below 0, down to -1, where a budget is to be
+        spent though it does not all come back.
     contact : float
         Margin that any contact must bring beyond its cost, for the attention it takes.
     channels : dict of str to float
@@ -143,7 +144,7 @@ class LimitPrices(Settings):
         Margin that one more contact of a communication's own capacity would bring.
     """
 
-    money: Amount = 0.0
+    money: Annotated[float, Field(ge=-1, allow_inf_nan=False)] = 0.0
     contact: Amount = 0.0
     channels: dict[Channel, Amount] = Field(default_factory=dict)
     communications: dict[Name, Amount] = Field(default_factory=dict)

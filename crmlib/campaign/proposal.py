@@ -23,8 +23,8 @@ from crmlib.documents import read_document
 SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 #: Shares of the contacts that a price of attention takes away; the linear problem does not know of fatigue.
 ATTENTION = (0.25, 0.5)
-#: Steps by which the price of money is fitted to a cost.
-STEPS = 7
+#: Steps by which the price of money is fitted to a cost, and the price at which money counts for nothing.
+STEPS, FREE = 7, -1.0
 PROPOSED = "proposed"
 #: How far away the seeds are by which a proposal is judged.
 UNSEEN = 7919
@@ -97,7 +97,9 @@ def propose(front: Front, scenario: Scenario) -> Scenario:
 
 
 def meet_cost(world: World, scenario: Scenario, layout: Layout, cost: float, replicates: int = 4) -> Scenario:
-    """The plan by prices that costs about so much in the simulator, and not more.
+    """The plan by prices with the most margin in the simulator that costs about so much at most.
+
+    Where the cost leaves room for it, money may be spent that does not come back: its price is below 0 then.
 
     Parameters
     ----------
@@ -109,17 +111,21 @@ def meet_cost(world: World, scenario: Scenario, layout: Layout, cost: float, rep
     """
     limited = limit_spending(layout, cost)
     prices = summarise_prices(limited, price_plan(limited, world.seed))
-    low, high, met = 0.0, max(prices.money * 4, 1.0), prices
+    name = f"{scenario.plan.id}-met"
+
+    def at(money: float, number: int = 0) -> Scenario:
+        return price_scenario(scenario, f"{name}-{number}", prices.model_copy(update={"money": money}))
+
+    low, high = FREE, max(prices.money * 4, 1.0)
     for _ in range(STEPS):
         money = (low + high) / 2
-        tried = prices.model_copy(update={"money": money})
-        one = price_scenario(scenario, f"{scenario.plan.id}-met", tried)
-        spent = float(measure_plans(world.simulate([one], replicates))[one.plan.id]["cost"].mean())
-        if spent > cost:
-            low = money
-        else:
-            high, met = money, tried
-    return price_scenario(scenario, f"{scenario.plan.id}-met", met)
+        spent = measure_plans(world.simulate([at(money)], replicates))[f"{name}-0"]["cost"].mean()
+        low, high = (money, high) if spent > cost else (low, money)
+    tried = [at(money, number) for number, money in enumerate(np.linspace(high, max(high, 0.0), STEPS))]
+    tried = tried if high < 0 else tried[:1]
+    measured = measure_plans(world.simulate(tried, replicates))
+    best = max(tried, key=lambda one: float(measured[one.plan.id]["incremental_margin"].mean()))
+    return price_scenario(scenario, name, best.plan.arbitration.prices)
 
 
 def cap_spending(scenario: Scenario, name: str, cost: float, mode: str | None = None) -> Scenario:

@@ -10,17 +10,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crmlib.behaviour.cohorts import place_cohorts
 from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.chance import derive_keys, replicate_key
 from crmlib.campaign.encoding import EncodedPlan, Rations, communication_keys, encode_plan, encode_silence
 from crmlib.campaign.kernel import simulate_chunk
 from crmlib.campaign.members import gather_members, read_members, restrict_members
+from crmlib.campaign.misses import Misses, draw_misses, no_misses
 from crmlib.campaign.outcomes import NO_CONTACT, Outcome, Simulation
 from crmlib.campaign.people import Chunk, PeopleTable, read_chunks, read_stage_days, sample_people
 from crmlib.campaign.posterior import (
@@ -66,6 +68,8 @@ class World:
     seed : int
     threads : int
         Replicates at a time.
+    misses : Misses
+        How far off room 06 may be.
     """
 
     engine: Engine
@@ -75,6 +79,7 @@ class World:
     stages: StageSettings
     seed: int
     threads: int = 2
+    misses: Misses = field(default_factory=no_misses)
 
     def simulate(
         self, scenarios: Sequence[Scenario], replicates: int, progress: Callable[[str], None] | None = None
@@ -90,6 +95,7 @@ class World:
             seed=self.seed,
             replicates=replicates,
             threads=self.threads,
+            misses=self.misses,
             progress=progress,
         )
 
@@ -105,6 +111,7 @@ def simulate_plans(
     seed: int,
     replicates: int = 20,
     threads: int = 2,
+    misses: Misses | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Simulation:
     """Simulate plans, and that nobody is contacted.
@@ -124,6 +131,8 @@ def simulate_plans(
         Times the whole is simulated.
     threads : int
         Replicates at a time.
+    misses : Misses, optional
+        How far off room 06 may be; None: nothing is known of it.
     progress : callable, optional
         Told a sentence after every chunk of customers.
 
@@ -133,7 +142,7 @@ def simulate_plans(
         Equal for equal inputs and seed, however many threads and customers at a time.
     """
     drawn = [draw_parameters(rhythm, seed, replicate) for replicate in range(replicates)]
-    world = World(engine, everybody, horizon, rhythm, stages, seed, threads)
+    world = World(engine, everybody, horizon, rhythm, stages, seed, threads, misses or no_misses())
     _tabulate_stage_days(world)
     for scenario in scenarios:
         gather_members(engine, scenario.plan, everybody)
@@ -153,6 +162,7 @@ class _Party:
     history: pd.DataFrame
     factor: Floats
     pace: Floats
+    cohort: NDArray[np.int64]
     members: dict[str, tuple[Records, Records]]
 
 
@@ -318,7 +328,8 @@ def _invite(world: World, scenarios: Sequence[Scenario | None], chunk: Chunk) ->
     factor = calibrate_alive(world.rhythm, history, p_buy, days)
     expected = np.where(np.isnan(p_buy), np.nan, chunk.frame["rate"].to_numpy(float) * days)
     pace = calibrate_pace(world.rhythm, history, factor, expected, days) if days else np.ones(len(history))
-    return _Party(chunk.last, chunk.people, chunk.frame["key"].to_numpy(np.uint64), history, factor, pace, members)
+    keys, cohort = chunk.frame["key"].to_numpy(np.uint64), place_cohorts(chunk.frame["frequency"])
+    return _Party(chunk.last, chunk.people, keys, history, factor, pace, cohort, members)
 
 
 def _follow_party(
@@ -329,7 +340,7 @@ def _follow_party(
         parameters,
         party.history,
         party.factor,
-        party.pace,
+        party.pace * draw_misses(world.misses, world.seed, replicate)[party.cohort],
         derive_keys(replicate_key(world.seed, replicate), party.keys),
     )
     tallies = []

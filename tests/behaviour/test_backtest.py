@@ -13,6 +13,7 @@ import pytest
 
 from crmlib.behaviour.backtest import Backtest, backtest_models, choose_models, forecast_today
 from crmlib.behaviour.btyd import train_btyd
+from crmlib.behaviour.cohorts import COHORTS, measure_misses
 from crmlib.behaviour.forecasts import MODELS, SEASON
 from crmlib.behaviour.histories import group_histories
 from crmlib.behaviour.origins import Sample, collect_samples
@@ -113,6 +114,27 @@ def test_the_backtest_of_cdnow(found: Backtest) -> None:
     purposes = used["used_for"].dropna().to_dict()
     assert {found.counts_model, found.chances_model} == set(purposes)
     assert found.judged["p_buy_91d"].between(0, 1).all()
+
+
+def test_cohorts_are_told_at_the_judged_origins_by_what_was_known_then(samples: list[Sample], found: Backtest) -> None:
+    missed = measure_misses(found, samples, 91)
+    assert set(missed["origin"]) == set(found.scores["origin"])
+    scores = found.scores[(found.scores["model"] == found.counts_model) & (found.scores["horizon"] == 91)]
+    bias = scores[scores["segment"] == "all"].set_index("origin")
+    sums = missed.groupby("origin")[["customers", "expected", "happened"]].sum()
+    assert sums["customers"].to_dict() == bias["n"].to_dict()
+    assert ((sums["expected"] - sums["happened"]) / bias["n"]).to_dict() == pytest.approx(bias["bias"].to_dict())
+    assert (missed["chance"] > 0).all()
+    once = missed[missed["cohort"] == COHORTS[0]].set_index("origin")["customers"]
+    assert once.to_dict() == scores[scores["segment"] == "one purchase day"].set_index("origin")["n"].to_dict()
+
+
+def test_without_a_judged_origin_the_halved_history_tells_of_cohorts(found: Backtest, samples: list[Sample]) -> None:
+    unjudged = replace(found, scores=found.scores.head(0))
+    missed = measure_misses(unjudged, samples[:1], 91)
+    assert missed["origin"].unique().tolist() == [samples[0].origin]
+    assert (missed["horizon"] == samples[0].horizon_days).all()
+    assert measure_misses(unjudged, [], 91).empty
 
 
 def test_no_choice_and_no_forecast_knows_the_last_outcome(samples: list[Sample], found: Backtest) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from crmlib.behaviour.cohorts import COHORTS
 from crmlib.campaign.comparison import HIGH, LOW
 from crmlib.campaign.simulation import World
 from crmlib.demo.retailer import write_retailer
@@ -28,8 +29,6 @@ from tests.benchmarks.plan_world import ROOT, open_world, run_params
 
 WEEKS = 13
 REPLICATES = 60
-#: Purchase days after the first from which on a customer belongs to the next cohort.
-COHORTS = (0, 1, 5, 20)
 CASES = {"demo": (date(2026, 11, 1), 6), "complete_journey": (date(2017, 12, 31), 3)}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from crmlib import open_run
-from crmlib.campaign import eligibility, history, margins, people, posterior, reading, scenario, season
+from crmlib.campaign import eligibility, history, margins, misses, people, posterior, reading, scenario, season
 from crmlib.campaign.scenario import Scenario
 from crmlib.campaign.simulation import World
 from crmlib.demo.retailer import write_retailer
@@ -49,5 +49,7 @@ def open_world(folder: Path, seed: int = 7, days: int | None = None) -> tuple[Wo
     usual = season.estimate_season(run.engine, run.as_of_date, first_day, days)
     horizon = scenario.make_horizon(first_day, usual, season.estimate_unrest(run.engine, run.as_of_date))
     stages = run.params.behaviour.stages
-    world = World(run.engine, everybody, horizon, posterior.read_rhythm(run.engine), stages, seed)
+    rhythm = posterior.read_rhythm(run.engine)
+    missed = misses.estimate_misses(run.engine, rhythm)
+    world = World(run.engine, everybody, horizon, rhythm, stages, seed, misses=missed)
     return world, scenario.make_scenarios(run.engine, plans)

@@ -76,7 +76,7 @@ MUTATIONS: list[tuple[str, Any, str]] = [
     ("suppress", ["grumpy"], "suppress"),
     ("arbitration.mode", "loudest", "arbitration.mode"),
     ("arbitration.tie_break", ["coin"], "arbitration.tie_break"),
-    ("arbitration.prices", {"money": -1}, "arbitration.prices.money"),
+    ("arbitration.prices", {"money": -2}, "arbitration.prices.money"),
     ("arbitration.prices", {"channels": {"call": 1}}, "arbitration.prices.channels.call"),
     ("arbitration.prices", {"communications": {"nobody": 1}}, "arbitration.prices.communications.nobody"),
     ("communications", GONE, "communications"),

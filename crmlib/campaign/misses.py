@@ -1,0 +1,141 @@
+"""By how much whole cohorts may buy more or less than is expected of them, learnt where it was seen before.
+
+At an earlier origin o cohort c bought exp(y) times what had been expected of it:
+
+    y(o, c) = w(c) b(c) + s(o) + w(c) e(o, c) + chance
+
+- b, of spread `lasting`, is how far the model is off for a cohort at every origin: what is known of it corrects the
+  forecast, as far as origins agree;
+- s, of spread `shared`, takes all cohorts of an origin along;
+- e, of spread `passing`, is a cohort's own at one origin;
+- chance is that of single customers, whose variance is known.
+
+What a model knows of a customer without his own purchases is its population's; that it is off there weighs by
+w = r / (r + k x), the part that the population has in the expectation of a customer with x repeat purchases. All is
+normal. A few origins tell little of the three spreads, so they are not estimated but drawn from their posterior; before
+anything was seen each step of their logarithms is as likely as any other, and none at all, too.
+
+References
+----------
+Gelman et al. (2013), Bayesian Data Analysis, chapter 5: spreads of hierarchical normal models on a grid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from crmlib.behaviour.cohorts import COHORTS
+from crmlib.behaviour.integrals import Floats
+from crmlib.campaign.chance import MISS, derive_keys, draw_uniforms, replicate_key
+from crmlib.campaign.posterior import Rhythm
+from crmlib.engine import Engine
+
+#: Spreads that are looked at, from none to a factor of e.
+SPREADS = np.concatenate([[0.0], np.geomspace(0.005, 1.0, 13)])
+#: Largest factor, either way, by which a cohort may be off.
+MOST_OFF = 3.0
+
+
+@dataclass(frozen=True)
+class Misses:
+    """What may come of cohorts, in logarithms of what is expected: normal, under each of several spreads.
+
+    Parameters
+    ----------
+    chances : ndarray, G
+        Of the spreads.
+    level : ndarray, G × cohorts
+        Mean.
+    root : ndarray, G × cohorts × cohorts
+        Cholesky factor of the covariance.
+    """
+
+    chances: Floats
+    level: Floats
+    root: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """Of each cohort, over all spreads."""
+        mean: Floats = self.chances @ self.level
+        return mean
+
+    @property
+    def spread(self) -> Floats:
+        """Standard deviation of each cohort, over all spreads."""
+        second = np.square(self.root).sum(axis=2) + np.square(self.level)
+        spread: Floats = np.sqrt(self.chances @ second - np.square(self.mean))
+        return spread
+
+
+def no_misses() -> Misses:
+    """Where nothing was seen, nothing is known."""
+    number = len(COHORTS)
+    return Misses(np.ones(1), np.zeros((1, number)), np.zeros((1, number, number)))
+
+
+def estimate_misses(engine: Engine, rhythm: Rhythm) -> Misses:
+    """Learn how far off room 06 may be from how far off it was.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds `cohort_misses`.
+    rhythm : Rhythm
+        Of which the population's part in an expectation is taken.
+    """
+    seen = engine.frame("SELECT origin, cohort, expected, happened, chance FROM cohort_misses ORDER BY origin, cohort")
+    if seen.empty:
+        return no_misses()
+    expected, happened = (seen[name].to_numpy(float) for name in ("expected", "happened"))
+    off = np.log1p(happened) - np.log1p(expected)
+    noise = np.square(seen["chance"].to_numpy(float) / np.maximum((expected + happened) / 2, 1.0))
+    cohort = np.array([list(COHORTS.values()).index(name) for name in seen["cohort"]])
+    weight = rhythm.r / (rhythm.r + rhythm.k * np.array(list(COHORTS), float))
+    return condition(off, noise, seen["origin"].to_numpy(), cohort, weight)
+
+
+def condition(off: Floats, noise: Floats, origin: np.ndarray, cohort: np.ndarray, weight: Floats) -> Misses:
+    """What may come of each cohort at one more origin, given what was seen.
+
+    Parameters
+    ----------
+    off, noise : ndarray
+        Seen, and its variance by chance.
+    origin, cohort : ndarray
+        Of each; cohorts by number.
+    weight : ndarray
+        Of each cohort.
+    """
+    own = np.diag(weight**2)
+    own_seen = own[cohort][:, cohort]
+    together = (origin[:, None] == origin[None, :]) * 1.0
+    alone = np.diag(weight[cohort] ** 2)
+    spreads = np.stack(np.meshgrid(SPREADS, SPREADS, SPREADS, indexing="ij"), axis=-1).reshape(-1, 3)
+    lasting, shared, passing = (np.square(column)[:, None, None] for column in spreads.T)
+    covariance = lasting * own_seen + shared * together + passing * alone + np.diag(noise + 1e-9)
+    _, logdet = np.linalg.slogdet(covariance)
+    ahead = lasting * own[:, cohort]
+    solved = np.linalg.solve(covariance, np.concatenate([np.broadcast_to(off[:, None], (len(spreads), len(off), 1)),
+                                                         np.swapaxes(ahead, 1, 2)], axis=2))  # fmt: skip
+    fit = -0.5 * (logdet + solved[:, :, 0] @ off)
+    chances = np.exp(fit - fit.max())
+    level = ahead @ solved[:, :, :1]
+    rest = (lasting + passing) * own + shared - ahead @ solved[:, :, 1:]
+    root = np.linalg.cholesky(rest + 1e-12 * np.eye(len(weight)))
+    return Misses(chances / chances.sum(), level[:, :, 0], root)
+
+
+def draw_misses(misses: Misses, seed: int, replicate: int) -> Floats:
+    """Draw by which factor each cohort buys more or less than expected in one replicate: on average, by its level."""
+    number = misses.level.shape[1]
+    uniform = draw_uniforms(derive_keys(replicate_key(seed, replicate), np.arange(number + 1, dtype=np.uint64)), MISS)
+    which = min(int(np.searchsorted(np.cumsum(misses.chances), uniform[-1])), len(misses.chances) - 1)
+    root = misses.root[which]
+    off = misses.level[which] + root @ ndtri(uniform[:-1]) - np.square(root).sum(axis=1) / 2
+    most = np.log(MOST_OFF)
+    factor: Floats = np.exp(np.clip(off, -most, most))
+    return factor
