@@ -209,7 +209,7 @@ def tell_skips(skipped: pd.DataFrame, plan: str) -> str:
     total = float(skipped[plan].sum()) if len(skipped) else 0.0
     if not total:
         return f"Every candidate of plan {plan} is contacted"
-    first = skipped.loc[skipped[plan].idxmax()]
+    first = skipped.sort_values(plan, ascending=False, kind="stable").iloc[0]
     return f"{first[plan] / total:.0%} of plan {plan}'s candidates that come to nothing: {first['reason']}"
 
 
