@@ -7,13 +7,15 @@ error. Forecasts made at dates a horizon back, with what was known then, show it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlib.behaviour.backtest import Backtest
-from crmlib.behaviour.origins import Sample
+if TYPE_CHECKING:
+    from crmlib.behaviour.backtest import Backtest
+    from crmlib.behaviour.origins import Sample
 
 #: Repeat purchase days from which on a customer belongs to the next cohort, and the cohorts' names.
 COHORTS = {0: "1 purchase day", 1: "2 to 5 purchase days", 5: "6 to 20 purchase days", 20: "more than 20 purchase days"}
