@@ -55,14 +55,15 @@ WEEKLY_DEMAND = Step(
 
 STORES_AND_RECENT = """
     WITH recent AS (
-        SELECT customer_id, count(DISTINCT bought_on) AS purchases
+        SELECT customer_no, count(*) AS purchases
         FROM purchase_days
         WHERE bought_on > $origin::DATE - INTERVAL 91 DAY
-        GROUP BY customer_id
+        GROUP BY customer_no
     )
     SELECT r.customer_id, r.store_id, coalesce(p.purchases, 0) AS recent_purchases
     FROM customer_stores AS r
-    LEFT JOIN recent AS p ON p.customer_id = r.customer_id
+    JOIN customer_numbers AS n ON n.customer_id = r.customer_id
+    LEFT JOIN recent AS p ON p.customer_no = n.customer_no
     ORDER BY r.customer_id
 """
 

@@ -44,12 +44,12 @@ RECENT_PURCHASES = Step(
     "recent_purchases",
     """
 WITH placed AS (
-    SELECT customer_id, amount, gap, bought_on,
+    SELECT customer_no, amount, gap, bought_on,
            date_diff('day', bought_on, CAST($origin AS DATE)) AS ago,
-           row_number() OVER (PARTITION BY customer_id ORDER BY bought_on DESC) AS place
+           row_number() OVER (PARTITION BY customer_no ORDER BY bought_on DESC) AS place
     FROM purchase_gaps
 )
-SELECT customer_id,
+SELECT customer_no,
        CAST(avg(gap) AS DOUBLE) AS mean_gap,
        CAST(max(CASE WHEN place = 1 THEN gap END) AS DOUBLE) AS last_gap,
        CAST(max(CASE WHEN place = 2 THEN gap END) AS DOUBLE) AS gap_before,
@@ -65,7 +65,7 @@ SELECT customer_id,
        CAST(avg(amount) AS DOUBLE) AS amount_a_day,
        avg(CASE WHEN date_diff('day', DATE '1969-12-29', bought_on) % 7 >= 5 THEN 1.0 ELSE 0.0 END) AS weekend_share
 FROM placed
-GROUP BY customer_id
+GROUP BY customer_no
 """,
 )
 
@@ -103,16 +103,16 @@ GROUP BY customer_id
 NO_SENDS = Step(
     "received_sends",
     """
-SELECT customer_id, 0 AS sent_28d, 0 AS sent_91d, 0 AS clicked_91d FROM purchase_gaps WHERE false
+SELECT customer_id, 0 AS sent_28d, 0 AS sent_91d, 0 AS clicked_91d FROM purchase_rhythm WHERE false
 """,
 )
 
 FEATURES_AT = """
-SELECT r.customer_id, p.* EXCLUDE (customer_id), h.* EXCLUDE (customer_id),
+SELECT r.customer_id, p.* EXCLUDE (customer_no), h.* EXCLUDE (customer_id),
        coalesce(s.sent_28d, 0) AS sent_28d, coalesce(s.sent_91d, 0) AS sent_91d,
        coalesce(s.clicked_91d, 0) AS clicked_91d
 FROM purchase_rhythm AS r
-JOIN recent_purchases AS p ON p.customer_id = r.customer_id
+JOIN recent_purchases AS p ON p.customer_no = r.customer_no
 LEFT JOIN ticket_habits AS h ON h.customer_id = r.customer_id
 LEFT JOIN received_sends AS s ON s.customer_id = r.customer_id
 ORDER BY r.customer_id

@@ -1,9 +1,7 @@
-"""From tickets to purchase days, and from these to how each customer buys.
+"""From purchase days to how each customer buys.
 
-A purchase day is a local date on which a customer bought: tickets of one day are one purchase, returns
-are netted. Returns of the same day lower its amount; a day of returns alone lowers the latest earlier
-purchase day, which ceases to be one if nothing is left of it. Nothing dated after `as_of_date` is read,
-so that the same steps, run with an earlier date, give an honest view of the past.
+Nothing dated after `as_of_date` is read, so that the same steps, run with an earlier date, give an honest view of the
+past.
 """
 
 from __future__ import annotations
@@ -15,63 +13,18 @@ from typing import Any
 import pandas as pd
 
 from crmlib.behaviour.habits import HABIT_STEPS
+from crmlib.behaviour.purchase_days import DAY_STEPS, VALID
 from crmlib.engine import Engine, Step
 
-_TICKETS_OF_BUYERS = """
-FROM tickets AS t
-JOIN identities AS i ON i.source = t.record_source AND i.source_record_id = t.source_record_id
-WHERE t.bought_on <= $as_of_date AND coalesce(lower(t.status), '') NOT IN ('cancelled', 'canceled', 'voided')
-"""
-
-# For habits: whoever counts purchase days alone reads less.
 BUYER_TICKETS = Step(
     "buyer_tickets",
     f"""
 SELECT i.customer_id, t.source, t.ticket_id, t.bought_at, t.bought_on, t.amount, t.discount, t.items,
        t.channel, t.store_id,
        coalesce(t.amount, 0) < 0 AS is_return
-{_TICKETS_OF_BUYERS}
-""",
-)
-
-# Only customers with a day of returns alone need their days in order.
-PURCHASE_DAYS = Step(
-    "purchase_days",
-    f"""
-WITH days AS (
-    SELECT i.customer_id, t.bought_on,
-           sum(t.amount) AS amount,
-           count(*) AS tickets,
-           count(*) FILTER (WHERE t.amount < 0) AS returns
-    {_TICKETS_OF_BUYERS}
-    GROUP BY i.customer_id, t.bought_on
-),
-returners AS (
-    SELECT DISTINCT customer_id FROM days WHERE tickets = returns
-),
-placed AS (
-    SELECT d.customer_id, d.amount, d.tickets, d.returns,
-           max(CASE WHEN d.tickets > d.returns THEN d.bought_on END) OVER (
-               PARTITION BY d.customer_id ORDER BY d.bought_on ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-           ) AS bought_on
-    FROM days AS d
-    JOIN returners AS r ON r.customer_id = d.customer_id
-),
-settled AS (
-    SELECT customer_id, bought_on, sum(amount) AS amount,
-           CAST(sum(tickets) AS BIGINT) AS tickets, CAST(sum(returns) AS BIGINT) AS returns
-    FROM placed
-    WHERE bought_on IS NOT NULL
-    GROUP BY customer_id, bought_on
-    UNION ALL
-    SELECT d.customer_id, d.bought_on, d.amount, d.tickets, d.returns
-    FROM days AS d
-    LEFT JOIN returners AS r ON r.customer_id = d.customer_id
-    WHERE r.customer_id IS NULL
-)
-SELECT customer_id, bought_on, amount, CAST(tickets - returns AS INTEGER) AS tickets
-FROM settled
-WHERE returns = 0 OR amount > 0
+FROM tickets AS t
+JOIN identities AS i ON i.source = t.record_source AND i.source_record_id = t.source_record_id
+WHERE t.bought_on <= $as_of_date AND {VALID}
 """,
 )
 
@@ -79,27 +32,36 @@ WHERE returns = 0 OR amount > 0
 PURCHASE_FREQUENCY = Step(
     "purchase_frequency",
     """
-SELECT customer_id,
-       count(*) - 1 AS frequency,
-       date_diff('day', min(bought_on), max(bought_on)) AS recency,
-       date_diff('day', min(bought_on), CAST($as_of_date AS DATE)) AS T,
-       CAST(sum(amount) - min_by(coalesce(amount, 0), bought_on) AS DOUBLE)
-           / nullif(count(amount) - min_by(CASE WHEN amount IS NULL THEN 0 ELSE 1 END, bought_on), 0) AS monetary_value,
-       min(bought_on) AS first_purchase_date,
-       max(bought_on) AS last_purchase_date,
-       sum(tickets) AS tickets,
-       sum(amount) AS amount
-FROM purchase_days
-GROUP BY customer_id
+WITH counted AS (
+    SELECT customer_no,
+           count(*) - 1 AS frequency,
+           min(bought_on) AS first_purchase_date,
+           max(bought_on) AS last_purchase_date,
+           sum(tickets) AS tickets,
+           sum(amount) AS amount,
+           count(amount) AS known,
+           min_by(coalesce(amount, 0), bought_on) AS first_amount,
+           min(CASE WHEN amount IS NOT NULL THEN bought_on END) AS first_known
+    FROM purchase_days
+    GROUP BY customer_no
+)
+SELECT n.customer_id, c.customer_no, c.frequency,
+       date_diff('day', c.first_purchase_date, c.last_purchase_date) AS recency,
+       date_diff('day', c.first_purchase_date, CAST($as_of_date AS DATE)) AS T,
+       CAST(c.amount - c.first_amount AS DOUBLE)
+           / nullif(c.known - CASE WHEN c.first_known = c.first_purchase_date THEN 1 ELSE 0 END, 0) AS monetary_value,
+       c.first_purchase_date, c.last_purchase_date, c.tickets, c.amount
+FROM counted AS c
+JOIN customer_numbers AS n ON n.customer_no = c.customer_no
 """,
 )
 
 PURCHASE_GAPS = Step(
     "purchase_gaps",
     """
-SELECT customer_id, bought_on, amount,
-       lag(bought_on) OVER (PARTITION BY customer_id ORDER BY bought_on) AS previous_on,
-       date_diff('day', lag(bought_on) OVER (PARTITION BY customer_id ORDER BY bought_on), bought_on) AS gap
+SELECT customer_no, bought_on, amount,
+       lag(bought_on) OVER (PARTITION BY customer_no ORDER BY bought_on) AS previous_on,
+       date_diff('day', lag(bought_on) OVER (PARTITION BY customer_no ORDER BY bought_on), bought_on) AS gap
 FROM purchase_days
 """,
 )
@@ -110,18 +72,18 @@ PURCHASE_RHYTHM = Step(
     "purchase_rhythm",
     """
 WITH gaps AS (
-    SELECT customer_id,
+    SELECT customer_no,
            max(previous_on) AS previous_purchase_date,
            CAST(coalesce(sum(CAST(ln(gap) AS DECIMAL(18, 12))), 0) AS DOUBLE) AS sum_log_itt,
            median(gap) AS median_gap
     FROM purchase_gaps
-    GROUP BY customer_id
+    GROUP BY customer_no
 ),
 rhythm AS (
-    SELECT f.customer_id, f.frequency, f.recency, f.T, f.monetary_value, f.first_purchase_date, f.last_purchase_date,
-           g.previous_purchase_date, f.tickets, f.amount, g.sum_log_itt, g.median_gap
+    SELECT f.customer_id, f.customer_no, f.frequency, f.recency, f.T, f.monetary_value, f.first_purchase_date,
+           f.last_purchase_date, g.previous_purchase_date, f.tickets, f.amount, g.sum_log_itt, g.median_gap
     FROM purchase_frequency AS f
-    JOIN gaps AS g ON g.customer_id = f.customer_id
+    JOIN gaps AS g ON g.customer_no = f.customer_no
 ),
 spread AS (
     SELECT *,
@@ -132,7 +94,7 @@ shape AS (
     SELECT *, (3 - s + sqrt((s - 3) * (s - 3) + 24 * s)) / (12 * s) AS k
     FROM spread
 )
-SELECT customer_id, frequency, recency, T, monetary_value, first_purchase_date, last_purchase_date,
+SELECT customer_id, customer_no, frequency, recency, T, monetary_value, first_purchase_date, last_purchase_date,
        previous_purchase_date, tickets, amount, sum_log_itt, median_gap,
        k - (3 * k - 2 * k / (3 * (1 + k)) - 4 * k / (5 * (1 + k) * (1 + k))) / frequency AS regularity
 FROM shape
@@ -157,7 +119,7 @@ LEFT JOIN baskets AS b ON b.customer_id = r.customer_id
 HOLDOUT_PURCHASES = Step(
     "holdout_purchases",
     """
-SELECT customer_id, amount, bought_on, date_diff('day', CAST($origin AS DATE), bought_on) AS days_ahead
+SELECT customer_no, amount, bought_on, date_diff('day', CAST($origin AS DATE), bought_on) AS days_ahead
 FROM purchase_days
 WHERE bought_on > $origin
 """,
@@ -165,16 +127,16 @@ WHERE bought_on > $origin
 
 CALIBRATION_AND_HOLDOUT = """
 WITH holdout AS (
-    SELECT customer_id, count(*) AS purchases, sum(amount) AS amount, min(days_ahead) AS next_purchase_days{marks}
+    SELECT customer_no, count(*) AS purchases, sum(amount) AS amount, min(days_ahead) AS next_purchase_days{marks}
     FROM holdout_purchases
-    GROUP BY customer_id
+    GROUP BY customer_no
 )
 SELECT r.customer_id, r.frequency, r.recency, r.T, r.monetary_value, r.last_purchase_date, r.previous_purchase_date,
        r.sum_log_itt,
        coalesce(h.purchases, 0) AS holdout_purchases,
        CAST(coalesce(h.amount, 0) AS DOUBLE) AS holdout_amount, h.next_purchase_days{marked}
 FROM purchase_rhythm AS r
-LEFT JOIN holdout AS h ON h.customer_id = r.customer_id
+LEFT JOIN holdout AS h ON h.customer_no = r.customer_no
 ORDER BY r.customer_id
 """
 
@@ -189,7 +151,7 @@ GROUP BY buyer
 ORDER BY buyer DESC
 """
 
-FREQUENCY_STEPS = (PURCHASE_DAYS, PURCHASE_FREQUENCY)
+FREQUENCY_STEPS = (*DAY_STEPS, PURCHASE_FREQUENCY)
 RHYTHM_STEPS = (*FREQUENCY_STEPS, PURCHASE_GAPS, PURCHASE_RHYTHM)
 
 
@@ -237,7 +199,7 @@ def summarise_calibration_and_holdout(
         last_purchase_date, previous_purchase_date, sum_log_itt (as of `origin`); holdout_purchases (purchase days
         after it), holdout_amount, next_purchase_days (days from `origin`, null if none), purchases_<mark>d.
     """
-    _run(engine, PURCHASE_DAYS, HOLDOUT_PURCHASES, as_of_date=as_of_date, origin=origin)
+    _run(engine, *DAY_STEPS, HOLDOUT_PURCHASES, as_of_date=as_of_date, origin=origin)
     _run(engine, *RHYTHM_STEPS, as_of_date=origin)
     counted = [f",\n           count(*) FILTER (WHERE days_ahead <= {days:d}) AS purchases_{days:d}d" for days in marks]
     marked = [f",\n       coalesce(h.purchases_{days:d}d, 0) AS purchases_{days:d}d" for days in marks]

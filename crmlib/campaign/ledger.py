@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlib.behaviour import promises
 from crmlib.behaviour.promises import COLUMNS
-from crmlib.behaviour.purchases import PURCHASE_DAYS
+from crmlib.behaviour.purchase_days import DAY_STEPS
 from crmlib.campaign.comparison import HIGH, LOW
 from crmlib.campaign.outcomes import NO_CONTACT, Simulation
 from crmlib.engine import Engine, Step
@@ -35,13 +35,13 @@ WHAT_CAME = Step(
         WHERE due_on <= $as_of_date AND starts_with(segment, $in_force)
     ),
     known AS (
-        SELECT customer_id, min(bought_on) AS first_on FROM purchase_days GROUP BY customer_id
+        SELECT customer_no, min(bought_on) AS first_on FROM purchase_days GROUP BY customer_no
     ),
     bought AS (
         SELECT d.made_on, d.due_on, d.metric, count(*) AS value
         FROM due AS d
         JOIN purchase_days AS p ON p.bought_on > d.due_on - 7 AND p.bought_on <= d.due_on
-        JOIN known AS k ON k.customer_id = p.customer_id AND k.first_on <= d.made_on
+        JOIN known AS k ON k.customer_no = p.customer_no AND k.first_on <= d.made_on
         WHERE d.metric = 'purchases'
         GROUP BY d.made_on, d.due_on, d.metric
     ),
@@ -123,7 +123,8 @@ def score_promises(engine: Engine, base: str | None, as_of_date: date, timezone:
     """
     if base is None:
         return pd.DataFrame(columns=COLUMNS)
-    engine.run(PURCHASE_DAYS, as_of_date=as_of_date)
+    for step in DAY_STEPS:
+        engine.run(step, as_of_date=as_of_date)
     engine.view("open_promises", f"SELECT * FROM {base} WHERE room = '{ROOM}' AND happened IS NULL")
     engine.run(WHAT_CAME, as_of_date=as_of_date, timezone=timezone, in_force=IN_FORCE)
     return engine.frame(
