@@ -23,10 +23,13 @@ HAVING count(DISTINCT minutes) > 2
 )
 
 _WEEKDAYS = range(1, 8)
-#: Part of the day -> the hours of it; of two as common, the first by name is the usual one.
+#: Part of the day -> the hours of it.
 _DAYPARTS = {"afternoon": (12, 17), "evening": (18, 23), "morning": (6, 11), "night": (0, 5)}
 
-# Weekdays and parts of the day are few: their tickets are counted side by side, in one row a customer.
+_CHOICES = (*(f"weekday_{day}" for day in _WEEKDAYS), *_DAYPARTS)
+
+# Weekdays and parts of the day are few: their tickets are counted side by side, in one row a customer. Of two as common
+# with a customer, the usual one is that which is commoner with all.
 PURCHASE_HABITS = Step(
     "purchase_habits",
     f"""
@@ -50,6 +53,19 @@ counted AS (
     FROM bought
     GROUP BY customer_id
 ),
+shares AS (
+    SELECT {", ".join(f"sum({choice}) / (count(*) + sum({choice})) AS {choice}" for choice in _CHOICES)}
+    FROM counted
+),
+weighed AS (
+    SELECT c.customer_id, {
+        ", ".join(
+            f"CASE WHEN c.{choice} > 0 THEN c.{choice} + s.{choice} ELSE 0 END AS {choice}" for choice in _CHOICES
+        )
+    }
+    FROM counted AS c
+    CROSS JOIN shares AS s
+),
 by_store AS (
     SELECT customer_id, store_id, count(*) AS times
     FROM bought
@@ -67,7 +83,7 @@ SELECT c.customer_id,
        CASE greatest({", ".join(_DAYPARTS)})
             WHEN 0 THEN NULL {" ".join(f"WHEN {name} THEN '{name}'" for name in _DAYPARTS)} END AS usual_daypart,
        s.store_id AS home_store_id
-FROM counted AS c
+FROM weighed AS c
 LEFT JOIN stores AS s ON s.customer_id = c.customer_id AND s.place = 1
 """,
 )

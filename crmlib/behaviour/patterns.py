@@ -12,7 +12,7 @@ from crmlib.behaviour.histories import PurchaseModel, simulate_histories
 from crmlib.engine import Engine
 
 #: Purchase days of a customer, as charts group them: lower ends and names.
-FREQUENCY_GROUPS = {1: "1", 2: "2", 3: "3–5", 6: "6–10", 11: "11–20", 21: "21–50", 51: "51 and more"}
+FREQUENCY_GROUPS = {1: "1", 2: "2", 3: "3–5", 6: "6–10", 11: "11–20", 21: "21–50", 51: "51+"}
 #: Customers under which a cohort's mean is noise, and not shown.
 SMALLEST_COHORT = 30
 _TURNS = 5  # draws of every customer, averaged
@@ -105,12 +105,15 @@ def summarise_habits(summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["habit", "commonest", "share", "customers"])
 
 
-def summarise_baskets(summary: pd.DataFrame) -> pd.DataFrame:
-    """Quartiles over customers of what a basket holds: columns measure, lower, median, upper; what is known alone."""
+def summarise_baskets(summary: pd.DataFrame, currency: str) -> pd.DataFrame:
+    """Quartiles over customers of what a basket holds: columns measure (with its unit), lower, median, upper.
+
+    Measures that no source tells of are left out.
+    """
     measures = {
         "Items a ticket": summary["basket_items"],
-        "Amount a ticket": summary["basket_amount"],
-        "Share of discounts": summary["discount_share"],
+        f"Amount a ticket, {currency}": summary["basket_amount"],
+        "Share of discounts, %": 100 * summary["discount_share"],
         "Days between purchases": summary["median_gap"],
     }
     rows = [

@@ -2,7 +2,7 @@
 
 In an operational day as much is bought as on an average day; the season stretches and shortens it. A day's busyness is
 its weekday's in that store, times its time of the year's and, where it is a day apart (a store shut on the first of
-May, the day before Twelfth Night), that day's own, as they were in the years before.
+May, the day before Twelfth Night) or a feast that moves with Easter, that day's own, as they were in the years before.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crmlib.behaviour.days_apart import FEASTS, DaysApart, learn_days_apart
 from crmlib.behaviour.integrals import Floats
 from crmlib.engine import Engine, Step
 
 #: Days of a year, and of the quarter that must lie beside it before it tells a time of the year from a trend.
 YEAR_DAYS, QUARTER_DAYS = 365, 91
-#: A date of the year is a day apart if it sold so much less or more than its weekday and time of the year.
-APART = (0.5, 1.5)
-#: Tickets that were to be expected on a date of the year before it can be called apart.
-ENOUGH_TICKETS = 20
 _SMOOTHING_DAYS = 5.0
 _ROUNDS = 2  # days apart are found, left out of the times of the year, and found again
 
@@ -71,6 +68,8 @@ class Season:
         Index store_id, columns the days after the date: 1 is an average day of that store.
     apart : tuple of (int, int)
         Days of the year (month, day) that are days apart.
+    feasts : tuple of str
+        Feasts moving with Easter that are days apart.
     knows_year : bool
         Whether the history was long enough to tell the times of the year.
     """
@@ -78,6 +77,7 @@ class Season:
     as_of_date: date
     busyness: pd.DataFrame
     apart: tuple[tuple[int, int], ...]
+    feasts: tuple[str, ...]
     knows_year: bool
 
     def operational_days(self, store_id: pd.Series, days: int) -> Floats:
@@ -115,14 +115,15 @@ def learn_season(engine: Engine, as_of_date: date, days_ahead: int) -> Season:
     weekly = _weekdays(sold, opened, known.day_of_week.to_numpy(np.int64))
     expected = weekly[:, known.day_of_week] * opened * (sold.sum(axis=1) / opened.sum(axis=1))[:, None]
     knows_year = len(known) >= YEAR_DAYS + QUARTER_DAYS
-    of_year, own = np.ones(len(ahead)), pd.Series(dtype="float64")
+    of_year, apart = np.ones(len(ahead)), DaysApart()
     if knows_year:
-        of_year, own = _learn_year(sold.sum(axis=0), expected.sum(axis=0), known, ahead)
+        of_year, apart = _learn_year(sold.sum(axis=0), expected.sum(axis=0), known, ahead)
     busyness = weekly[:, ahead.day_of_week] * of_year
     return Season(
         as_of_date,
         pd.DataFrame(busyness, counts.index, ahead),
-        tuple(divmod(int(day), 100) for day in own.index),
+        tuple(divmod(int(day), 100) for day in apart.dates.index),
+        tuple(FEASTS[int(day)] for day in apart.feasts.index),
         knows_year,
     )
 
@@ -148,10 +149,8 @@ def tell_season(season: Season) -> tuple[str, str]:
     busiest, quietest = by_day.idxmax(), by_day.idxmin()
     told = f"The busiest day ahead is {busiest:%A %-d %B}, {by_day.max():.0%} of an average day"
     told += f"; the quietest is {quietest:%A %-d %B}, {by_day.min():.0%}."
-    if not season.apart:
-        return told, "neutral"
-    apart = ", ".join(f"{date(2000, month, day):%-d %B}" for month, day in season.apart)
-    return f"{told} Days of the year that are always apart: {apart}.", "neutral"
+    apart = [*(f"{date(2000, month, day):%-d %B}" for month, day in season.apart), *season.feasts]
+    return f"{told} Days of the year that are always apart: {', '.join(apart)}." if apart else told, "neutral"
 
 
 def summarise_weeks(season: Season) -> pd.DataFrame:
@@ -179,26 +178,20 @@ def _weekdays(counts: Floats, opened: NDArray[np.bool_], weekday: NDArray[np.int
 
 def _learn_year(
     total: Floats, expected: Floats, known: pd.DatetimeIndex, ahead: pd.DatetimeIndex
-) -> tuple[Floats, pd.Series]:
+) -> tuple[Floats, DaysApart]:
     """Busyness of the days ahead beside that of their weekdays, and of the days apart; its mean over a year is 1.
 
     All stores together: one alone has too few years to tell its times of the year from its own growth.
     """
-    own = pd.Series(dtype="float64")
+    apart = DaysApart()
     for _ in range(_ROUNDS):
-        usual = ~np.isin(_dates(known), own.index)
+        usual = ~apart.holds(known)
         by_level = expected * _level(total, expected, usual)
         then = _times_of_year(total, by_level, usual, known, known)
-        own = _find_apart(total, by_level * then, known)
-    mean = (then * own.reindex(_dates(known)).fillna(1.0).to_numpy())[-YEAR_DAYS:].mean()
-    of_year = _times_of_year(total, by_level, usual, known, ahead) * own.reindex(_dates(ahead)).fillna(1.0).to_numpy()
-    return of_year / mean, own
-
-
-def _dates(days: pd.DatetimeIndex) -> NDArray[np.int64]:
-    """Dates of the year, as 100 × month + day."""
-    dates: NDArray[np.int64] = (100 * days.month + days.day).to_numpy(np.int64)
-    return dates
+        apart = learn_days_apart(total, by_level * then, known)
+    mean = (then * apart.busyness(known))[-YEAR_DAYS:].mean()
+    of_year = _times_of_year(total, by_level, usual, known, ahead) * apart.busyness(ahead)
+    return of_year / mean, apart
 
 
 def _level(total: Floats, expected: Floats, usual: NDArray[np.bool_]) -> Floats:
@@ -228,11 +221,3 @@ def _around_the_year() -> Floats:
     apart = np.abs(np.subtract.outer(np.arange(YEAR_DAYS + 1), np.arange(YEAR_DAYS + 1)))
     bell: Floats = np.exp(-0.5 * (np.minimum(apart, YEAR_DAYS - apart) / _SMOOTHING_DAYS) ** 2)
     return bell
-
-
-def _find_apart(total: Floats, expected: Floats, known: pd.DatetimeIndex) -> pd.Series:
-    """Dates of the year that sold far less or more than they should have, and how much."""
-    days = pd.DataFrame({"date": _dates(known), "total": total, "expected": expected})
-    dates = days.groupby("date").sum()
-    ratio = dates["total"] / dates["expected"].clip(lower=1e-9)
-    return ratio[(dates["expected"] >= ENOUGH_TICKETS) & ((ratio < APART[0]) | (ratio > APART[1]))]

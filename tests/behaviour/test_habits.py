@@ -63,6 +63,20 @@ def test_a_tie_goes_to_the_first_in_order(deliver: Deliver, tickets: pd.DataFram
     assert habits_of(deliver(tickets.iloc[1:]))["home_store_id"] == "harbour"
 
 
+def test_of_two_weekdays_as_common_the_one_of_all_customers_is_usual(deliver: Deliver) -> None:
+    monday, saturday = "2024-01-01 09:00", "2024-01-06 19:00"
+    tickets = pd.DataFrame(
+        {"source_record_id": ["1", "1", "2", "2", "3"], "bought_at": [monday, saturday, saturday, monday, saturday]}
+    )
+    engine = deliver(tickets.assign(bought_at=pd.to_datetime(tickets["bought_at"])))
+    engine.execute(
+        "INSERT INTO tickets BY NAME SELECT * REPLACE (bought_at + INTERVAL 1 MINUTE AS bought_at) FROM tickets"
+    )
+    found = engine.frame(f"FROM {summarise_purchases(engine, date(2024, 12, 31))}")
+    assert found["usual_weekday"].to_list() == [6, 6, 6]
+    assert found["usual_daypart"].to_list() == ["evening"] * 3
+
+
 def test_category_shares(deliver: Deliver, tickets: pd.DataFrame) -> None:
     lines = pd.DataFrame(
         {

@@ -71,8 +71,8 @@ def test_only_known_habits_are_told(summary: pd.DataFrame) -> None:
 
 
 def test_only_known_measures_are_told(summary: pd.DataFrame) -> None:
-    found = patterns.summarise_baskets(summary).set_index("measure")
-    assert found.index.to_list() == ["Amount a ticket", "Days between purchases"]
+    found = patterns.summarise_baskets(summary, "EUR").set_index("measure")
+    assert found.index.to_list() == ["Amount a ticket, EUR", "Days between purchases"]
     assert found.loc["Days between purchases", "median"] == summary["median_gap"].median()
 
 

@@ -17,6 +17,7 @@ from crmlib.behaviour.season import (
     learn_season,
     summarise_weeks,
     tabulate_season,
+    tell_season,
 )
 from crmlib.demo.season import SHUT
 from crmlib.demo.season import Season as Planted
@@ -142,3 +143,23 @@ def test_without_a_year_no_forecast_is_in_season(cdnow_log: pd.DataFrame) -> Non
     samples = collect_samples(load_log(few), date(1997, 1, 1), date(1997, 12, 31), [28], 1)
     with pytest.raises(NothingToDo, match="too short"):
         Forecaster(samples, [28], 7, seed=1).forecast(SEASON, samples[-1])
+
+
+def test_good_friday_moves_with_easter_and_a_shut_day_in_may_does_not() -> None:
+    start, as_of_date = date(2024, 1, 1), date(2026, 2, 1)
+    days = pd.date_range(start, as_of_date)
+    shut = days.isin(pd.DatetimeIndex(["2024-03-29", "2025-04-18"])) | ((days.month == 5) & (days.day == 1))
+    season = learn(np.where(shut, 0.0, 1.0)[None], start, as_of_date)
+    assert season.feasts == ("Good Friday",)
+    assert season.apart == ((5, 1),)
+    by_day = season.busyness.iloc[0]
+    assert by_day[pd.Timestamp("2026-04-03")] == 0
+    assert by_day[pd.to_datetime(["2026-03-29", "2026-04-18"])].to_numpy() == pytest.approx(1, abs=0.15)
+    assert "Good Friday" in tell_season(season)[0]
+
+
+def test_one_easter_tells_no_feast() -> None:
+    start, as_of_date = date(2024, 4, 15), date(2026, 2, 1)
+    days = pd.date_range(start, as_of_date)
+    season = learn(np.where(days == "2025-04-18", 0.0, 1.0)[None], start, as_of_date)
+    assert season.feasts == ()
