@@ -33,7 +33,7 @@ FEASTS = {
     60: "Corpus Christi",
 }
 _NO_FEAST = 1000
-_CHANCE = 2.0  # standard deviations of a count
+_CHANCE = 3.0  # standard deviations of a count
 
 
 def _none() -> pd.Series:

@@ -13,23 +13,21 @@ from crmlib.engine import Step
 VALID = "coalesce(lower(t.status), '') NOT IN ('cancelled', 'canceled', 'voided')"
 
 # Purchase days are many, customers few: a number is grouped and joined by in less time and memory than an id.
-CUSTOMER_NUMBERS = Step(
-    "customer_numbers",
-    """
-WITH customers AS (
-    SELECT DISTINCT customer_id FROM identities
-)
-SELECT customer_id, CAST(row_number() OVER (ORDER BY customer_id) AS INTEGER) AS customer_no
-FROM customers
-""",
-)
-
 NUMBERED_RECORDS = Step(
     "numbered_records",
     """
-SELECT i.source, i.source_record_id, n.customer_no
-FROM identities AS i
-JOIN customer_numbers AS n ON n.customer_id = i.customer_id
+SELECT source, source_record_id, customer_id,
+       CAST(dense_rank() OVER (ORDER BY customer_id) AS INTEGER) AS customer_no
+FROM identities
+""",
+)
+
+CUSTOMER_NUMBERS = Step(
+    "customer_numbers",
+    """
+SELECT customer_no, any_value(customer_id) AS customer_id
+FROM numbered_records
+GROUP BY customer_no
 """,
 )
 
@@ -39,7 +37,7 @@ PURCHASE_DAYS = Step(
     f"""
 WITH days AS (
     SELECT r.customer_no, t.bought_on,
-           sum(t.amount) AS amount,
+           CAST(sum(t.amount) AS DECIMAL(18, 2)) AS amount,
            CAST(count(*) AS INTEGER) AS tickets,
            CAST(count(*) FILTER (WHERE t.amount < 0) AS INTEGER) AS returns
     FROM tickets AS t
@@ -60,7 +58,7 @@ refunds AS (
     GROUP BY customer_no, bought_on
 )
 SELECT d.customer_no, d.bought_on,
-       coalesce(d.amount + r.amount, r.amount, d.amount) AS amount,
+       CAST(coalesce(d.amount + r.amount, r.amount, d.amount) AS DECIMAL(18, 2)) AS amount,
        d.tickets - d.returns AS tickets
 FROM days AS d
 LEFT JOIN refunds AS r ON r.customer_no = d.customer_no AND r.bought_on = d.bought_on
@@ -69,4 +67,4 @@ WHERE d.tickets > d.returns
 """,
 )
 
-DAY_STEPS = (CUSTOMER_NUMBERS, NUMBERED_RECORDS, PURCHASE_DAYS)
+DAY_STEPS = (NUMBERED_RECORDS, CUSTOMER_NUMBERS, PURCHASE_DAYS)

@@ -40,7 +40,7 @@ WITH counted AS (
            sum(tickets) AS tickets,
            sum(amount) AS amount,
            count(amount) AS known,
-           min_by(coalesce(amount, 0), bought_on) AS first_amount,
+           min_by(CAST(coalesce(amount, 0) AS DECIMAL(18, 2)), bought_on) AS first_amount,
            min(CASE WHEN amount IS NOT NULL THEN bought_on END) AS first_known
     FROM purchase_days
     GROUP BY customer_no
