@@ -98,7 +98,8 @@ def _find_feasts(sold: Floats, expected: Floats, days: pd.DatetimeIndex) -> pd.S
     told = before["sold"] / before["expected"].where(known)
     nearer = (came - told).abs() < (came - 1).abs()
     beyond_chance = (busyness - 1).abs() > _CHANCE / np.sqrt(whole["expected"])
-    return busyness[known & nearer & beyond_chance]
+    found: pd.Series = busyness[known & nearer & beyond_chance]
+    return found
 
 
 def _find_dates(sold: Floats, expected: Floats, known: pd.DatetimeIndex) -> pd.Series:
