@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -74,18 +75,22 @@ NO_PAIRS = Step(
 )
 BLOCKS = Step(
     "blocks",
-    "SELECT block, count(*) AS records, bool_or(changed) AS changed FROM keyed_records "
+    "SELECT block, count(*) AS records, count(*) FILTER (WHERE changed) AS changed FROM keyed_records "
     "GROUP BY block HAVING count(*) > 1",
 )
-#: How many blocks there are of each size.
-BLOCK_SIZES = "SELECT records, count(*) AS blocks FROM blocks GROUP BY records ORDER BY records"
+#: How many blocks there are of each size, and how many pairs are to be compared in them.
+BLOCK_SIZES = """
+    SELECT records, count(*) AS blocks,
+           sum(records * (records - 1) // 2 - (records - changed) * (records - changed - 1) // 2)::BIGINT AS pairs
+    FROM blocks GROUP BY records ORDER BY records
+"""
 PAIRS_OF_RULE = """
     INSERT INTO found_pairs
     WITH kept AS (
         SELECT k.*
         FROM keyed_records k
         JOIN blocks b ON b.block = k.block
-        WHERE b.changed AND b.records <= $cap
+        WHERE b.records <= $cap
     )
     SELECT l.record_no, r.record_no, $rule
     FROM kept l
@@ -102,7 +107,7 @@ def block_pairs(
     rules: tuple[BlockingRule, ...] = RULES,
     least_budget: int = LEAST_BUDGET,
     budget_per_record: int = BUDGET_PER_RECORD,
-    changed_only: bool = False,
+    largest_blocks: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """Find the pairs to compare, rule by rule, within a budget.
 
@@ -115,8 +120,9 @@ def block_pairs(
         In the order in which they may spend the budget.
     least_budget, budget_per_record : int
         The budget in comparisons is the greater of the first, and the second times the records.
-    changed_only : bool
-        Only pairs with a record of ``changed_records``: the others were compared by an earlier run.
+    largest_blocks : sequence of int, optional
+        Of each rule, the records that a block might have when all pairs were compared: now only those with a record of
+        ``changed_records`` are.
 
     Returns
     -------
@@ -128,11 +134,12 @@ def block_pairs(
     left = max(least_budget, budget_per_record * records)
     engine.run(NO_PAIRS)
     found = []
-    for number, rule in enumerate(rules):
-        engine.run(_key_records(rule, changed_only))
+    most = [LARGEST_BLOCK] * len(rules) if largest_blocks is None else largest_blocks
+    for number, (rule, most_records) in enumerate(zip(rules, most, strict=True)):
+        engine.run(_key_records(rule, changed_only=largest_blocks is not None))
         engine.run(BLOCKS)
         sizes = engine.frame(BLOCK_SIZES)
-        cap, pairs = _fit_block_size(sizes, left)
+        cap, pairs = _fit_block_size(sizes, left, most_records)
         larger = sizes[sizes["records"] > cap]
         found.append(
             {
@@ -158,21 +165,30 @@ def block_pairs(
 def _key_records(rule: BlockingRule, changed_only: bool) -> Step:
     """Each record's block, as a number: two blocks with the same one would only be compared besides."""
     known = " AND ".join(f"({key}) IS NOT NULL" for key in rule.keys)
-    changed = "c.record_no IS NOT NULL" if changed_only else "true"
-    joined = "LEFT JOIN changed_records c ON c.record_no = r.record_no" if changed_only else ""
+    block = f"hash({', '.join(rule.keys)})"
+    if not changed_only:
+        keyed = f"SELECT record_no, {block} AS block, true AS changed FROM linkage_records WHERE {known}"
+        return Step("keyed_records", keyed)
     return Step(
         "keyed_records",
-        f"SELECT r.record_no, hash({', '.join(rule.keys)}) AS block, {changed} AS changed "
-        f"FROM linkage_records r {joined} WHERE {known}",
+        f"""
+        WITH keyed AS (SELECT record_no, {block} AS block FROM linkage_records WHERE {known}),
+        touched AS (
+            SELECT {block} AS block FROM linkage_records SEMI JOIN changed_records USING (record_no) WHERE {known}
+        )
+        SELECT k.record_no, k.block, c.record_no IS NOT NULL AS changed
+        FROM keyed k
+        SEMI JOIN touched t ON t.block = k.block
+        LEFT JOIN changed_records c ON c.record_no = k.record_no
+        """,
     )
 
 
-def _fit_block_size(sizes: pd.DataFrame, budget: float) -> tuple[int, int]:
+def _fit_block_size(sizes: pd.DataFrame, budget: float, most_records: int) -> tuple[int, int]:
     """The largest block that keeps a rule within a budget, and the rule's pairs then."""
-    cap = LARGEST_BLOCK
+    cap = most_records
     while cap >= 2:
-        kept = sizes[sizes["records"] <= cap]
-        pairs = int((kept["records"] * (kept["records"] - 1) // 2 * kept["blocks"]).sum())
+        pairs = int(sizes.loc[sizes["records"] <= cap, "pairs"].sum())
         if pairs <= budget:
             return cap, pairs
         cap //= 2

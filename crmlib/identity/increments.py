@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from crmlib.engine import Engine, Step, quote
+from crmlib.identity.blocking import RULES
 from crmlib.identity.comparisons import Comparison, choose_comparisons
 from crmlib.identity.model import LinkageModel, read_model, write_comparison
 from crmlib.identity.records import normalise_records
@@ -66,6 +67,8 @@ class Start:
         The base's, by which new and changed records alone are compared; None: a full run, which trains its own.
     sentence : str
         Which of the two, and why.
+    largest_blocks : tuple of int, optional
+        Of each blocking rule, the records that a block might have when all pairs were compared; None: a full run.
     kept : dict
         What a later run asks before it builds on this one: version, country, and the records new, changed or gone
         since the model was trained.
@@ -74,6 +77,7 @@ class Start:
     comparisons: tuple[Comparison, ...]
     model: LinkageModel | None
     sentence: str
+    largest_blocks: tuple[int, ...] | None
     kept: dict[str, Any]
 
 
@@ -100,13 +104,14 @@ def begin_linkage(
         the records now call for other comparisons, or more than `MOST_CHANGED` of them are new, changed or gone since
         its model was trained.
     """
-    told: dict[str, Any] = {"version": version("crmlib"), "country": country, "changed": 0}
+    rules = [rule.name for rule in RULES]
+    told: dict[str, Any] = {"version": version("crmlib"), "country": country, "rules": rules, "changed": 0}
     before = _read_model(engine, base)
     if increments == "full":
         reason = "the params ask for a full run"
     elif before is None:
         reason = "no run before kept its linkage"
-    elif any(before["increments"][name] != told[name] for name in ("version", "country")):
+    elif any(before["increments"].get(name) != told[name] for name in ("version", "country", "rules")):
         reason = "the run before read the records by another version or for another country"
     else:
         normalise_records(engine, as_of_date, country, base.records)
@@ -128,10 +133,11 @@ def begin_linkage(
                 f"{counted['changed']:,} of {counted['records']:,} records are new or changed since the run before: "
                 "only pairs with one of them were compared, by that run's model; all other pairs are as they were."
             )
-            return Start(compared, read_model(before, compared), sentence, told | {"changed": since})
-        return Start(compared, None, _tell_full(reason), told)
+            largest = tuple(before["increments"]["largest_blocks"])
+            return Start(compared, read_model(before, compared), sentence, largest, told | {"changed": since})
+        return Start(compared, None, _tell_full(reason), None, told)
     normalise_records(engine, as_of_date, country)
-    return Start(choose_comparisons(engine), None, _tell_full(reason), told)
+    return Start(choose_comparisons(engine), None, _tell_full(reason), None, told)
 
 
 def carry_pairs(engine: Engine, start: Start, base: Base) -> str:
@@ -175,10 +181,19 @@ def name_pairs(engine: Engine) -> str:
     return engine.run(STANDING_PAIRS)
 
 
-def keep_model(model: LinkageModel, start: Start) -> pd.DataFrame:
-    """The model, and what a later run asks before it builds on it, as `linkage_model` holds them: model, json."""
-    kept = pd.DataFrame({"model": ["increments"], "json": [json.dumps(start.kept, sort_keys=True)]})
-    return pd.concat([model.rows, kept], ignore_index=True)
+def keep_model(model: LinkageModel, start: Start, blocked: pd.DataFrame) -> pd.DataFrame:
+    """The model, and what a later run asks before it builds on it, as `linkage_model` holds them: model, json.
+
+    Parameters
+    ----------
+    model : LinkageModel
+    start : Start
+    blocked : pandas.DataFrame
+        largest_block of each rule, as `block_pairs` gives it; an increment keeps those of the full run.
+    """
+    largest = list(start.largest_blocks or map(int, blocked["largest_block"]))
+    kept = json.dumps(start.kept | {"largest_blocks": largest}, sort_keys=True)
+    return pd.concat([model.rows, pd.DataFrame({"model": ["increments"], "json": [kept]})], ignore_index=True)
 
 
 def _read_model(engine: Engine, base: Base) -> dict[str, Any] | None:

@@ -81,102 +81,121 @@ def train_model(
         "probability_two_random_records_match": _estimate_prior(engine),
         "comparisons": [write_comparison(comparison) for comparison in comparisons],
     }
-    with _making_linkers(engine) as (_, make_linker):
-        tell("u of random pairs")
-        linker = make_linker(settings)
+    tell("u of random pairs")
+    with _quiet_splink():
+        api, linker = _make_linker(engine, settings)
         linker.training.estimate_u_using_random_sampling(
             max_pairs=U_PAIRS, seed=seed, min_count_per_level=None, num_chunks=1
         )
         settings = linker.misc.save_model_to_json()
-        observed_u = read_u_probabilities(settings)
-        tell("m of the candidate pairs")
-        records = engine.row("SELECT count(*) AS n FROM linkage_records")["n"]
-        learnt = learn_mixture(
-            count_patterns(engine, comparisons),
-            comparisons,
-            observed_u,
-            max(1.0, records * (records - 1) / 2),
-            settings["probability_two_random_records_match"],
-        )
-        settings["probability_two_random_records_match"] = learnt.matches
-        settings, notes = settle_parameters(set_m_probabilities(settings, learnt.m), comparisons, observed_u)
+        api.delete_tables_created_by_splink_from_db()
+    observed_u = read_u_probabilities(settings)
+    tell("m of the candidate pairs")
+    records = engine.row("SELECT count(*) AS n FROM linkage_records")["n"]
+    learnt = learn_mixture(
+        count_patterns(engine, comparisons),
+        comparisons,
+        observed_u,
+        max(1.0, records * (records - 1) / 2),
+        settings["probability_two_random_records_match"],
+    )
+    settings["probability_two_random_records_match"] = learnt.matches
+    settings, notes = settle_parameters(set_m_probabilities(settings, learnt.m), comparisons, observed_u)
     return LinkageModel(comparisons, settings, tuple(notes), learnt.relatives / learnt.matches)
 
 
-def predict_pairs(
-    engine: Engine,
-    model: LinkageModel,
-    least_weight: float = LEAST_WEIGHT,
-    progress: Callable[[str], None] | None = None,
-) -> str:
-    """Score the candidate pairs.
+class PairScorer:
+    """A model made ready to score pairs: how frequent values are is counted once, for all that is scored.
+
+    Used in a ``with``; at its end no table of Splink's is left.
 
     Parameters
     ----------
     engine : Engine
-        Holds ``linkage_records`` and ``candidate_pairs``.
+        Holds ``linkage_records``.
     model : LinkageModel
-    least_weight : float
-        Pairs that weigh less (log2) are not kept.
-    progress : callable, optional
-        Told each step in words.
-
-    Returns
-    -------
-    str
-        ``scored_pairs``: record_no_l, record_no_r, match_weight (log2), match_probability and
-        ``gamma_<comparison>`` for each.
     """
-    gammas = [quote(f"gamma_{comparison.name}") for comparison in model.comparisons]
-    typed = "".join(f", 0 AS {gamma}" for gamma in gammas)
-    engine.run(
-        Step(
-            "scored_pairs",
-            "SELECT 0::BIGINT AS record_no_l, 0::BIGINT AS record_no_r, 0::DOUBLE AS match_weight, "
-            f"0::DOUBLE AS match_probability{typed} WHERE false",
+
+    def __init__(self, engine: Engine, model: LinkageModel) -> None:
+        self._engine, self._model = engine, model
+        self._gammas = [quote(f"gamma_{comparison.name}") for comparison in model.comparisons]
+        self._made: tuple[Any, Linker] | None = None
+
+    def __enter__(self) -> PairScorer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._made:
+            self._made[0].delete_tables_created_by_splink_from_db()
+
+    def predict_pairs(self, least_weight: float = LEAST_WEIGHT, progress: Callable[[str], None] | None = None) -> str:
+        """Score the candidate pairs.
+
+        Parameters
+        ----------
+        least_weight : float
+            Pairs of ``candidate_pairs`` that weigh less (log2) are not kept.
+        progress : callable, optional
+            Told each step in words.
+
+        Returns
+        -------
+        str
+            ``scored_pairs``: record_no_l, record_no_r, match_weight (log2), match_probability and
+            ``gamma_<comparison>`` for each.
+        """
+        typed = "".join(f", 0 AS {gamma}" for gamma in self._gammas)
+        self._engine.run(
+            Step(
+                "scored_pairs",
+                "SELECT 0::BIGINT AS record_no_l, 0::BIGINT AS record_no_r, 0::DOUBLE AS match_weight, "
+                f"0::DOUBLE AS match_probability{typed} WHERE false",
+            )
         )
-    )
-    pairs = engine.row("SELECT count(*) AS n FROM candidate_pairs")["n"]
-    if pairs == 0 or not model.comparisons:
-        return "scored_pairs"
-    batches = max(1, math.ceil(pairs / PAIRS_PER_BATCH))
-    with _making_linkers(engine) as (api, make_linker):
-        linker = make_linker(model.settings)
+        pairs = self._engine.row("SELECT count(*) AS n FROM candidate_pairs")["n"]
+        if pairs == 0 or not self._model.comparisons:
+            return "scored_pairs"
+        batches = max(1, math.ceil(pairs / PAIRS_PER_BATCH))
         for batch in range(batches):
             if progress:
                 progress(f"pairs scored: {batch} of {batches} parts")
-            engine.run(
+            self._engine.run(
                 Step(
                     "pairs_to_score",
                     "SELECT '0' AS match_key, record_no_l AS join_key_l, record_no_r AS join_key_r "
                     f"FROM candidate_pairs WHERE hash(record_no_l) % {batches} = {batch}",
                 )
             )
-            blocked = api.register("pairs_to_score", table_name=f"pairs_to_score_{batch}")
-            linker.table_management.register_blocked_pairs_for_predict(blocked)
-            scored = linker.inference.predict(threshold_match_weight=least_weight)
-            engine.execute(
+            with _quiet_splink():
+                self._made = self._made or _make_linker(self._engine, self._model.settings)
+                api, linker = self._made
+                linker.table_management.register_blocked_pairs_for_predict(api.register("pairs_to_score"))
+                scored = linker.inference.predict(threshold_match_weight=least_weight)
+            self._engine.execute(
                 "INSERT INTO scored_pairs SELECT record_no_l, record_no_r, match_weight, match_probability, "
-                f"{', '.join(gammas)} FROM {quote(scored.physical_name)}"
+                f"{', '.join(self._gammas)} FROM {quote(scored.physical_name)}"
             )
             scored.drop_table_from_database_and_remove_from_cache()
-    return "scored_pairs"
+        return "scored_pairs"
+
+
+def _make_linker(engine: Engine, settings: dict[str, Any]) -> tuple[Any, Linker]:
+    """Splink on the engine's own connection: what deletes its tables, and a linker of some settings."""
+    api: Any = DuckDBAPI(connection=engine.connection)
+    return api, Linker(api.register("linkage_records"), settings, validate_settings=False, log_level=None)
 
 
 @contextmanager
-def _making_linkers(engine: Engine) -> Iterator[tuple[DuckDBAPI, Callable[[dict[str, Any]], Linker]]]:
-    """Splink on the engine's own connection, and what makes its linkers; they say nothing and leave no table behind."""
+def _quiet_splink() -> Iterator[None]:
+    """Splink says nothing."""
     logger = logging.getLogger("splink")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
-    api: Any = DuckDBAPI(connection=engine.connection)
-    records = api.register("linkage_records")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield api, lambda settings: Linker(records, settings, validate_settings=False, log_level=None)
+            yield
     finally:
-        api.delete_tables_created_by_splink_from_db()
         logger.setLevel(level)
 
 

@@ -113,13 +113,14 @@ CHANGED_RECORDS = Step("changed_records", "SELECT record_no FROM fresh_records")
 
 #: Fields whose value few people share.
 SHARED_FIELDS = ("mailbox", "phone", "national_id")
+CONTACT_VALUES = Step("contact_values", f"SELECT name_key, {', '.join(SHARED_FIELDS)} FROM prepared_records")
 FREQUENT = " UNION ALL ".join(
-    f"SELECT '{field}' AS field, {field} AS value FROM prepared_records "
+    f"SELECT '{field}' AS field, {field} AS value FROM contact_values "
     f"WHERE {field} IS NOT NULL GROUP BY {field} HAVING count(*) >= $most_sharing"
     for field in SHARED_FIELDS
 )
 HOLDERS = " UNION ALL ".join(
-    f"SELECT f.field, f.value, r.name_key FROM prepared_records r "
+    f"SELECT f.field, f.value, r.name_key FROM contact_values r "
     f"JOIN frequent f ON f.field = '{field}' AND f.value = r.{field}"
     for field in SHARED_FIELDS
 )
@@ -272,6 +273,7 @@ def normalise_records(engine: Engine, as_of_date: date, country: str, standing: 
     engine.run(NORMALISED_RECORDS)
     engine.view("prepared_records", PREPARED_RECORDS)
     engine.run(CHANGED_RECORDS)
+    engine.run(CONTACT_VALUES)
     engine.run(SHARED_VALUES, most_sharing=MOST_SHARING)
     return engine.run(LINKAGE_RECORDS)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from crmlib.engine import Engine, Step
 from crmlib.identity.decisions import weigh_relatives
 from crmlib.identity.increments import Base, Start, carry_pairs
-from crmlib.identity.linkage import predict_pairs
+from crmlib.identity.linkage import PairScorer
 from crmlib.identity.model import LinkageModel
 from crmlib.identity.origins import weigh_origins
 
@@ -76,13 +76,17 @@ def score_pairs(
     Two records that no rule compares, since they agree in nothing, may each be like a third. Such pairs are compared,
     too: when groups are joined, a pair across them that was not compared would count against it.
     """
-    predict_pairs(engine, model, progress=progress)
-    weigh_relatives(engine, model)
-    carry_pairs(engine, start, base)
-    engine.run(SUGGESTED_PAIRS, least=LEAST_FOLLOWED, most=MOST_FOLLOWED)
-    engine.run(Step("blocked_pairs", "FROM weighed_pairs"))
-    engine.run(Step("candidate_pairs", "FROM suggested_pairs"))
-    predict_pairs(engine, model, progress=progress)
-    weigh_relatives(engine, model)
-    engine.run(Step("weighed_pairs", "FROM blocked_pairs UNION ALL BY NAME FROM weighed_pairs"))
+    with PairScorer(engine, model) as scorer:
+        scorer.predict_pairs(progress=progress)
+        weigh_relatives(engine, model)
+        carry_pairs(engine, start, base)
+        engine.run(SUGGESTED_PAIRS, least=LEAST_FOLLOWED, most=MOST_FOLLOWED)
+        engine.run(Step("candidate_pairs", "FROM suggested_pairs"))
+        engine.execute("DROP TABLE IF EXISTS blocked_pairs")
+        engine.execute("ALTER TABLE weighed_pairs RENAME TO blocked_pairs")
+        scorer.predict_pairs(progress=progress)
+        weigh_relatives(engine, model)
+    engine.execute("INSERT INTO blocked_pairs BY NAME FROM weighed_pairs")
+    engine.execute("DROP TABLE weighed_pairs")
+    engine.execute("ALTER TABLE blocked_pairs RENAME TO weighed_pairs")
     return weigh_origins(engine, model)

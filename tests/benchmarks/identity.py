@@ -91,7 +91,7 @@ def link(engine: Engine, base: increments.Base, tell: Callable[[str], None]) -> 
     """From `source_records` to customer ids and households, as room 03 goes."""
     start = increments.begin_linkage(engine, "auto", AS_OF, "ES", base)
     tell("normalised")
-    blocking.block_pairs(engine, changed_only=start.model is not None)
+    blocked = blocking.block_pairs(engine, largest_blocks=start.largest_blocks)
     tell("blocked")
     model = start.model or linkage.train_model(engine, start.comparisons, SEED)
     tell("trained")
@@ -107,7 +107,7 @@ def link(engine: Engine, base: increments.Base, tell: Callable[[str], None]) -> 
     household.assign_households(engine)
     summaries.keep_likely_pairs(engine)
     increments.name_pairs(engine)
-    engine.register("linkage_model", increments.keep_model(model, start))
+    engine.register("linkage_model", increments.keep_model(model, start, blocked))
     tell("named")
     return start
 

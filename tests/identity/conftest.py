@@ -121,7 +121,7 @@ def linked():
     """A small retailer's records, the trained model and the scored pairs: engine, model, what progress was told."""
     from crmlib.identity.blocking import block_pairs
     from crmlib.identity.comparisons import choose_comparisons
-    from crmlib.identity.linkage import predict_pairs, train_model
+    from crmlib.identity.linkage import PairScorer, train_model
     from crmlib.identity.records import normalise_records
 
     engine = Engine(threads=2, memory_limit="2GB")
@@ -130,6 +130,7 @@ def linked():
     block_pairs(engine)
     told: list[str] = []
     model = train_model(engine, choose_comparisons(engine), seed=5, progress=told.append)
-    predict_pairs(engine, model, ALL_WEIGHTS, told.append)
+    with PairScorer(engine, model) as scorer:
+        scorer.predict_pairs(ALL_WEIGHTS, told.append)
     yield engine, model, told
     engine.close()

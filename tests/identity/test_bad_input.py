@@ -12,7 +12,8 @@ def link(engine, add_records, rows):
     records.normalise_records(engine, AS_OF, "ES")
     blocking.block_pairs(engine)
     model = linkage.train_model(engine, comparisons.choose_comparisons(engine), seed=1)
-    linkage.predict_pairs(engine, model)
+    with linkage.PairScorer(engine, model) as scorer:
+        scorer.predict_pairs()
     decisions.weigh_relatives(engine, model)
     decisions.decide_pairs(engine, model, decisions.estimate_pair_shares(engine, model))
     return int(clusters.cluster_records(engine, 0.5)["clusters"][0]), model

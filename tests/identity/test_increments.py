@@ -46,7 +46,7 @@ def link(engine, rows, base=None):
         engine.register(f"base_{name}", table)
     kept = increments.Base(*(f"base_{name}" for name in KEPT)) if base else increments.Base()
     start = increments.begin_linkage(engine, "auto", AS_OF, "ES", kept)
-    blocking.block_pairs(engine, changed_only=start.model is not None)
+    blocked = blocking.block_pairs(engine, largest_blocks=start.largest_blocks)
     compared = engine.row("SELECT count(*) AS n FROM candidate_pairs")["n"]
     model = start.model or linkage.train_model(engine, start.comparisons, seed=5)
     scoring.score_pairs(engine, model, start, kept)
@@ -55,7 +55,7 @@ def link(engine, rows, base=None):
     tables = (
         engine.arrow("FROM prepared_records"),
         engine.arrow(f"FROM {increments.name_pairs(engine)}"),
-        pa.Table.from_pandas(increments.keep_model(model, start)),
+        pa.Table.from_pandas(increments.keep_model(model, start, blocked)),
     )
     return Linked(pairs_of(engine), start, compared, dict(zip(KEPT, tables, strict=True)))
 
@@ -153,11 +153,13 @@ def test_the_pairs_of_an_increment_are_those_of_a_full_run_that_touch_it(engine,
     load_people(engine, PEOPLE)
     engine.register("standing", base.kept["records"])
     normalise_records(engine, AS_OF, "ES", standing="standing")
-    blocking.block_pairs(engine)
+    largest = blocking.block_pairs(engine)["largest_block"]
     touched = "record_no_l IN (FROM changed_records) OR record_no_r IN (FROM changed_records)"
     expected = engine.arrow(f"SELECT * FROM candidate_pairs WHERE {touched} ORDER BY ALL")
-    blocking.block_pairs(engine, changed_only=True)
+    found = blocking.block_pairs(engine, largest_blocks=largest)
     assert engine.arrow("SELECT * FROM candidate_pairs ORDER BY ALL").equals(expected)
+    assert found["new_pairs"].sum() == len(expected) > 0
+    assert (found["pairs"] >= found["new_pairs"]).all()
 
 
 def test_a_record_taken_from_the_base_is_as_if_normalised_now(engine, base):

@@ -6,7 +6,7 @@ import pytest
 
 from crmlib.identity.blocking import block_pairs
 from crmlib.identity.comparisons import choose_comparisons
-from crmlib.identity.linkage import predict_pairs, train_model
+from crmlib.identity.linkage import PairScorer, train_model
 from crmlib.identity.records import normalise_records
 from tests.identity.conftest import ALL_WEIGHTS, AS_OF
 
@@ -85,7 +85,8 @@ def test_the_same_seed_gives_the_same_model_and_pairs(linked):
     before = engine.arrow("FROM scored_pairs ORDER BY ALL")
     again = train_model(engine, choose_comparisons(engine), seed=5)
     assert again.rows["json"][0] == model.rows["json"][0]
-    predict_pairs(engine, again, ALL_WEIGHTS)
+    with PairScorer(engine, again) as scorer:
+        scorer.predict_pairs(ALL_WEIGHTS)
     assert engine.arrow("FROM scored_pairs ORDER BY ALL").equals(before)
 
 
@@ -110,16 +111,19 @@ def test_candidates_in_several_parts_are_scored_alike(linked, monkeypatch):
     before = engine.arrow("FROM scored_pairs ORDER BY ALL")
     third = engine.row("SELECT count(*) // 3 AS n FROM candidate_pairs")["n"]
     monkeypatch.setattr("crmlib.identity.linkage.PAIRS_PER_BATCH", third)
-    predict_pairs(engine, model, ALL_WEIGHTS)
+    with PairScorer(engine, model) as scorer:
+        scorer.predict_pairs(ALL_WEIGHTS)
     assert engine.arrow("FROM scored_pairs ORDER BY ALL").equals(before)
 
 
 def test_pairs_under_the_least_weight_are_not_kept(linked):
     engine, model, _ = linked
     before = engine.arrow("FROM scored_pairs WHERE match_weight >= 0 ORDER BY ALL")
-    predict_pairs(engine, model, least_weight=0.0)
+    with PairScorer(engine, model) as scorer:
+        scorer.predict_pairs(least_weight=0.0)
     assert engine.arrow("FROM scored_pairs ORDER BY ALL").equals(before)
-    predict_pairs(engine, model, ALL_WEIGHTS)
+    with PairScorer(engine, model) as scorer:
+        scorer.predict_pairs(ALL_WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -138,5 +142,6 @@ def test_extreme_inputs_end_in_a_result(engine, add_records, rows):
     normalise_records(engine, AS_OF, "ES")
     block_pairs(engine)
     model = train_model(engine, choose_comparisons(engine), seed=1)
-    predict_pairs(engine, model)
+    with PairScorer(engine, model) as scorer:
+        scorer.predict_pairs()
     assert engine.row("SELECT count(*) AS n FROM scored_pairs WHERE match_probability IS NULL")["n"] == 0

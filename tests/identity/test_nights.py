@@ -65,10 +65,10 @@ class Retailer:
         collect_record_keys(engine)
         start = begin_linkage(engine, "auto", as_of, "ES", self.linkage)
         self.increments += start.model is not None
-        block_pairs(engine, changed_only=start.model is not None)
+        blocked = block_pairs(engine, largest_blocks=start.largest_blocks)
         model = start.model or train_model(engine, start.comparisons, seed=3)
         score_pairs(engine, model, start, self.linkage)
-        engine.register("linkage_model", keep_model(model, start))
+        engine.register("linkage_model", keep_model(model, start, blocked))
         decide_pairs(engine, model, estimate_pair_shares(engine, model))
         hold_rulings(engine, Rulings(tuple(self.rulings)))
         cluster_records(engine, THRESHOLD)
