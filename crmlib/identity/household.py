@@ -15,39 +15,55 @@ HOUSEHOLD_TIES = Step(
     "household_ties",
     """
     WITH members AS (
-        SELECT i.customer_id, r.surname_1_key, r.surname_2_key, r.unit_key, r.landline, r.phone, r.mailbox,
+        SELECT c.cluster, r.surname_1_key, r.surname_2_key, r.unit_key, r.landline, r.phone, r.mailbox,
                r.street_key || '/' || r.number_key || '/' || coalesce(r.postcode_key, r.municipality_key) AS home
         FROM linkage_records r
-        JOIN new_identities i ON i.source = r.source AND i.source_record_id = r.source_record_id
+        JOIN clusters c ON c.record_no = r.record_no
         WHERE r.kind = 'person'
     ),
     named AS (
-        SELECT customer_id, home, unit_key, unnest([surname_1_key, surname_2_key]) AS surname
+        SELECT cluster, home, unit_key, unnest([surname_1_key, surname_2_key]) AS surname
         FROM members WHERE home IS NOT NULL
     ),
-    surnames AS (SELECT DISTINCT customer_id, home, unit_key, surname FROM named WHERE surname IS NOT NULL),
+    surnames AS (SELECT DISTINCT cluster, home, unit_key, surname FROM named WHERE surname IS NOT NULL),
     homes AS (
         SELECT home, surname FROM surnames GROUP BY home, surname
-        HAVING count(DISTINCT customer_id) BETWEEN 2 AND $largest
+        HAVING count(DISTINCT cluster) BETWEEN 2 AND $largest
     ),
     told AS (
-        SELECT customer_id,
+        SELECT cluster,
                unnest(['landline/' || landline, 'mailbox/' || mailbox, 'door/' || home || '/' || unit_key,
                        'phone/' || phone || '/' || surname_1_key, 'phone/' || phone || '/' || surname_2_key]) AS sign
         FROM members
     ),
-    signs AS (SELECT DISTINCT customer_id, sign FROM told WHERE sign IS NOT NULL),
+    signs AS (SELECT DISTINCT cluster, sign FROM told WHERE sign IS NOT NULL),
     shared AS (SELECT sign FROM signs GROUP BY sign HAVING count(*) BETWEEN 2 AND $largest)
-    SELECT l.customer_id AS customer_id_l, r.customer_id AS customer_id_r
+    SELECT l.cluster AS cluster_l, r.cluster AS cluster_r
     FROM surnames l
-    JOIN surnames r ON r.home = l.home AND r.surname = l.surname AND l.customer_id < r.customer_id
+    JOIN surnames r ON r.home = l.home AND r.surname = l.surname AND l.cluster < r.cluster
         AND (l.unit_key = r.unit_key OR l.unit_key IS NULL OR r.unit_key IS NULL)
     JOIN homes h ON h.home = l.home AND h.surname = l.surname
     UNION
-    SELECT l.customer_id, r.customer_id
+    SELECT l.cluster, r.cluster
     FROM signs l
     JOIN shared h ON h.sign = l.sign
-    JOIN signs r ON r.sign = l.sign AND l.customer_id < r.customer_id
+    JOIN signs r ON r.sign = l.sign AND l.cluster < r.cluster
+    """,
+)
+
+#: A cluster is called by its smallest record, which is its customer's.
+HOUSEHOLDS = Step(
+    "households",
+    """
+    WITH named AS (
+        SELECT m.home, i.customer_id
+        FROM home_members m
+        JOIN linkage_records r ON r.record_no = m.cluster
+        JOIN new_identities i ON i.source = r.source AND i.source_record_id = r.source_record_id
+    )
+    SELECT customer_id, 'h' || substr(min(customer_id) OVER (PARTITION BY home), 2) AS household_id
+    FROM named
+    QUALIFY count(*) OVER (PARTITION BY home) <= $largest
     """,
 )
 
@@ -58,7 +74,7 @@ def assign_households(engine: Engine) -> str:
     Parameters
     ----------
     engine : Engine
-        Holds ``new_identities``, and ``linkage_records`` where records were linked.
+        Holds ``new_identities``, ``linkage_records`` and ``clusters``.
 
     Returns
     -------
@@ -68,16 +84,10 @@ def assign_households(engine: Engine) -> str:
         those tied to nobody.
     """
     ties = _find_ties(engine)
-    place, customers = pd.factorize(pd.concat([ties["customer_id_l"], ties["customer_id_r"]]), sort=True)
-    left, right = np.split(place, 2)
-    home = find_components(len(customers), left, right)
-    members = np.bincount(home)[home]
-    # customers stand in order: the first of a home is its head
-    _, first, of_home = np.unique(home, return_index=True, return_inverse=True)
-    households = pd.DataFrame(
-        {"customer_id": customers, "household_id": "h" + pd.Series(customers[first[of_home]], dtype="str").str.slice(1)}
-    )
-    engine.register("households", households[members <= LARGEST_HOUSEHOLD])
+    place, tied = pd.factorize(pd.concat([ties["cluster_l"], ties["cluster_r"]]))
+    home = find_components(len(tied), *np.split(place, 2))
+    engine.register("home_members", pd.DataFrame({"cluster": np.asarray(tied, dtype=np.int64), "home": home}))
+    engine.run(HOUSEHOLDS, largest=LARGEST_HOUSEHOLD)
     return engine.run(
         Step(
             "household_identities",
@@ -88,6 +98,6 @@ def assign_households(engine: Engine) -> str:
 
 def _find_ties(engine: Engine) -> pd.DataFrame:
     if "surname_1_key" not in engine.columns("linkage_records"):
-        return pd.DataFrame({"customer_id_l": [], "customer_id_r": []}, dtype="str")
+        return pd.DataFrame({"cluster_l": [], "cluster_r": []}, dtype="int64")
     engine.run(HOUSEHOLD_TIES, largest=LARGEST_HOUSEHOLD)
-    return engine.frame("SELECT customer_id_l, customer_id_r FROM household_ties ORDER BY ALL")
+    return engine.frame("SELECT cluster_l, cluster_r FROM household_ties ORDER BY ALL")

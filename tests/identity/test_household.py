@@ -21,6 +21,10 @@ def households(engine, add_records):
             }
         )
         engine.register("new_identities", identities)
+        engine.execute(
+            "CREATE OR REPLACE TABLE clusters AS SELECT record_no, min(record_no) OVER (PARTITION BY customer_id) "
+            "AS cluster FROM linkage_records JOIN new_identities USING (source, source_record_id)"
+        )
         found = engine.frame(f"FROM {assign_households(engine)} ORDER BY source_record_id")
         return [None if pd.isna(home) else home for home in found["household_id"]]
 
