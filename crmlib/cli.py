@@ -117,7 +117,9 @@ def status(runs_dir: RunsDir = DEFAULT_RUNS) -> None:
 
 @app.command()
 def rejected(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run; absent: the published one.")] = "latest",
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="The run; absent: the newest that took anything in.")
+    ] = None,
     source: Annotated[str | None, typer.Option(help="Only this source's rows.")] = None,
     to: Annotated[
         Path | None,
@@ -130,13 +132,19 @@ def rejected(
     from crmlib.runs import RunStore
     from crmlib.sources.rejections import summarise_rejected, tell_rejected, write_rejected
 
-    folder = RunStore(runs_dir).get(run_id)
-    tables = {name: folder.path / name for name in ("tables/rejected_rows.parquet", "private/rejected_rows.parquet")}
-    if not all(path.exists() for path in tables.values()):
-        raise InputError(f"The run {folder.run_id} has not taken anything in yet.")
-    told, held = tables.values()
+    store = RunStore(runs_dir)
+    names = ("tables/rejected_rows.parquet", "private/rejected_rows.parquet")
+    # whoever mends stops a run after its first rooms: it is not published yet
+    folders = store.all() if run_id is None else [store.get(run_id)]
+    taken_in = [folder for folder in folders if all((folder.path / name).exists() for name in names)]
+    if not taken_in:
+        raise InputError(
+            f"{runs_dir}: {f'the run {run_id} has not' if run_id else 'no run has'} taken anything in yet."
+        )
+    told, held = (taken_in[-1].path / name for name in names)
     engine = Engine(threads=1)
     faults = summarise_rejected(engine, told, source)
+    typer.echo(f"Run {taken_in[-1].run_id}:")
     for line in tell_rejected(faults) or ["No row was rejected."]:
         typer.echo(line)
     if to is not None:

@@ -223,7 +223,7 @@ def main() -> None:
     given = reader.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        demo = given.demo or folder / "demo"
+        demo = given.demo.resolve() if given.demo else folder / "demo"
         if given.demo is None:
             write_retailer(demo, people=400)
         engine = Engine(threads=1, memory_limit="1GB")

@@ -85,6 +85,13 @@ def test_the_command_tells_and_writes(run):
     assert "Secret" not in written.output
 
 
+def test_without_a_run_named_the_newest_that_took_anything_in_is_told(run):
+    runs = ["--runs-dir", str(run.folder / "runs")]
+    assert "Run first:" in CliRunner().invoke(app, ["rejected", *runs]).output
+    nothing = CliRunner().invoke(app, ["rejected", "--runs-dir", str(run.folder / "none")])
+    assert "no run has taken anything in yet" in str(nothing.exception)
+
+
 def test_what_is_mended_at_the_source_is_taken_up(run):
     run.write("t1.csv", "t,at,paid\n1,2026-01-01,5\n2,2026-01-02,5\n3,soon,5\n4,2026-01-01,6\n5,2026-01-01,5\n")
     run.take_in({"pos": {"tickets": TICKETS}})

@@ -10,6 +10,7 @@ from crmlib.engine import Engine, quote
 from crmlib.errors import InputError
 from crmlib.params import Dialect, EntitySource
 from crmlib.sources.archives import open_members
+from crmlib.sources.guessing.beginnings import NO_HEADING, count_rows_above
 from crmlib.sources.guessing.completion import complete, find_values
 from crmlib.sources.guessing.contents import Contents, look_at
 from crmlib.sources.guessing.guesses import Guess, guess_entities
@@ -23,8 +24,8 @@ from crmlib.sources.unfolding import list_unfolded
 LOOKED_AT_ROWS = 1_000
 #: Layouts that many systems share: their columns are better named one by one.
 GENERIC = "generic_"
-#: Kinds of cell that no heading is, and the share of them from which a first row is none.
-NO_HEADING, NO_HEADING_SHARE = ("email", "time", "number", "national_id"), 0.3
+#: Share of cells that no heading is from which a first row is none.
+NO_HEADING_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Guessed:
         Field -> words that nobody could tell.
     headings, unused, secret : tuple of str
         All of the file's, those nothing is made of, and those that are never taken in.
-    dialect : dict of str to str
+    dialect : dict of str to str or int
         How it is written, as far as that was found out.
     rows_with : str or None
         Column that is filled in the entity's own rows alone.
@@ -63,7 +64,7 @@ class Guessed:
     headings: tuple[str, ...]
     unused: tuple[str, ...]
     secret: tuple[str, ...]
-    dialect: dict[str, str]
+    dialect: dict[str, str | int]
     rows_with: str | None = None
 
 
@@ -83,12 +84,17 @@ def guess_file(engine: Engine, path: Path) -> Iterator[Guessed]:
     where = path.name
     with open_members(path, None, where) as members:
         for member, file in members.items():
-            whole = read_file(engine, file, None, Dialect(), "guessed_from", where)
+            above = count_rows_above(engine, file, where)
+            whole = read_file(engine, file, None, Dialect(skip_rows=above), "guessed_from", where)
             read, secret = drop_secrets(engine, whole)
             columns = look_at_columns(engine, read)
             drop_read(engine, read)
             check_heading(list(columns), where)
-            dialect = {name: str(getattr(read.dialect, name)) for name in read.sniffed if name != "sheet"}
+            # letters of no other alphabet may come yet: what seems UTF-8 is looked at each time
+            found = {name: str(getattr(read.dialect, name)) for name in read.sniffed if name != "sheet"}
+            dialect: dict[str, str | int] = {name: value for name, value in found.items() if value != "utf-8"}
+            if above:
+                dialect["skip_rows"] = above
             yield from guess_columns(path, member, file.name, columns, secret, dialect)
 
 
@@ -96,6 +102,8 @@ def look_at_columns(engine: Engine, read: ReadFile) -> dict[str, Contents]:
     """Heading -> what the cells of its column look like."""
     texts = ", ".join(f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" for name in read.columns)
     rows = engine.rows(f"SELECT {texts} FROM {quote(read.sample)} LIMIT {LOOKED_AT_ROWS}") if read.columns else []
+    # a row in which nothing stands says nothing of any column
+    rows = [row for row in rows if any(row.values())]
     return {name: look_at([row[name] for row in rows], kind) for name, kind in read.columns.items()}
 
 
@@ -121,7 +129,7 @@ def guess_columns(
     name: str,
     columns: dict[str, Contents],
     secret: tuple[str, ...],
-    dialect: dict[str, str],
+    dialect: dict[str, str | int],
 ) -> Iterator[Guessed]:
     """Guess what a file holds from its columns: a known layout, else field by field."""
     headings = tuple(columns)

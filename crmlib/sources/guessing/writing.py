@@ -37,6 +37,8 @@ sources:
 COMMENT_AT = 56
 #: Headings told of those that are not used.
 MOST_UNUSED = 30
+#: Of these, on the terminal.
+MOST_TOLD = 6
 #: The day in a file's name.
 _DAY = re.compile(r"(?<!\d)20\d\d[-_.]?[01]\d[-_.]?[0-3]\d(?!\d)")
 
@@ -215,5 +217,6 @@ def _tell(one: Guessed) -> str:
     levels = Counter(guess.level for guess in one.guesses.values())
     told = ", ".join(f"{levels[level]} {level}" for level in ("sure", "likely", "perhaps"))
     secret = f" Never taken in: {', '.join(one.secret)}." if one.secret else ""
-    unused = f" Not used: {len(one.unused)} headings." if one.unused else ""
+    more = f" and {len(one.unused) - MOST_TOLD:,} more" if len(one.unused) > MOST_TOLD else ""
+    unused = f" Not used: {', '.join(one.unused[:MOST_TOLD])}{more}." if one.unused else ""
     return f"{name}: {one.entity}, {len(one.guesses)} fields ({told}).{unused}{secret}"

@@ -36,7 +36,7 @@ def test_a_mapping_is_written_with_how_sure_it_is(tmp_path):
     assert "# never taken in: secret: CLAVE_ACCESO" in text
     assert "# not used: SALDO" in text
     assert told == [
-        "clientes_20260214.csv: customers, 9 fields (8 sure, 1 likely, 0 perhaps). Not used: 1 headings. "
+        "clientes_20260214.csv: customers, 9 fields (8 sure, 1 likely, 0 perhaps). Not used: SALDO. "
         "Never taken in: CLAVE_ACCESO."
     ]
     # what stands in the cells is nobody's business here
