@@ -20,7 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 import crmlib
-from crmlib.errors import CrmError, InputError, NothingToDo, find_error
+from crmlib.errors import CrmError, GateError, InputError, NothingToDo, find_error
 from crmlib.files import hash_file, write_atomically
 from crmlib.params import Params
 from crmlib.room import WRITER_VARIABLE
@@ -136,12 +136,19 @@ def run_notebook(folder: RunFolder, notebook: Path, params: Params, count: str, 
         else:
             _keep_traceback(folder, name, error)
             _release(working, executed)
-            folder.update(lambda manifest: manifest.update(status="failed"))
-            raise _explain(name, error, folder) from None
+            failure = _explain(name, error, folder)
+            status = "stopped" if isinstance(failure, GateError) else "failed"
+            folder.update(lambda manifest: _mark_failed(manifest, name, status))
+            raise failure from None
     _release(working, executed)
     facts["seconds"] = round(time.monotonic() - begun, 1)
     folder.update(lambda manifest: manifest["notebooks"].setdefault(name, {}).update(facts))
     tell(f"{count} {name}: {facts.get('sentence', 'done')} ({facts['seconds']} s)")
+
+
+def _mark_failed(manifest: dict[str, Any], name: str, status: str) -> None:
+    manifest["status"] = "failed"
+    manifest["notebooks"][name] = {"status": status}
 
 
 @contextmanager

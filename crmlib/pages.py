@@ -61,10 +61,18 @@ ALLOWED = (
 )
 
 
-def write_pages(folder: RunFolder, store: RunStore) -> None:
-    """Make every page of a run: one for each room, the overview, and the data dictionary."""
+def write_pages(folder: RunFolder, store: RunStore, unfinished: str = "") -> None:
+    """Make every page of a run: one for each room, the overview, and the data dictionary.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    store : RunStore
+    unfinished : str
+        Why there is more to come, for the head of every page.
+    """
     manifest = folder.manifest()
-    run = _describe_run(folder, manifest)
+    run = _describe_run(folder, manifest, unfinished)
     headlines = _gather_headlines(manifest, store)
     for room in run.rooms:
         own = tuple(headline for headline in headlines if headline.room == room.key)
@@ -162,7 +170,7 @@ def check_pages(folder: RunFolder) -> None:
         engine.close()
 
 
-def _describe_run(folder: RunFolder, manifest: Manifest) -> RunContext:
+def _describe_run(folder: RunFolder, manifest: Manifest, unfinished: str) -> RunContext:
     params = manifest["params"]["run"]
     return RunContext(
         run_id=folder.run_id,
@@ -180,10 +188,11 @@ def _describe_run(folder: RunFolder, manifest: Manifest) -> RunContext:
                 facts.get("sentence", ""),
             )
             for key, facts in sorted(manifest["notebooks"].items())
-            if facts.get("status") in ("done", "skipped")
+            if facts.get("status") in ("done", "skipped", "stopped")
         ),
         governed=manifest["governance"] is not None,
         notices=(params["notice"],) if params.get("notice") else (),
+        unfinished=unfinished,
     )
 
 

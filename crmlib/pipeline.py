@@ -5,6 +5,7 @@ Kill a run at any moment, and `resume` ends with the tables of an undisturbed on
 
 from __future__ import annotations
 
+import os
 import platform
 import secrets
 import time
@@ -115,22 +116,21 @@ def run_pipeline(
         tell(f"Run {folder.run_id}, as of {params.run.as_of_date}.")
         begun = time.monotonic()
         for number, notebook in enumerate(notebooks, start=1):
-            run_notebook(folder, notebook, params, f"[{number}/{len(notebooks)}]", tell)
+            try:
+                run_notebook(folder, notebook, params, f"[{number}/{len(notebooks)}]", tell)
+            except GateError as gate:
+                # whoever is to mend it, or to approve, reads what the gate saw
+                _make_pages(folder, store, begun, str(gate), tell)
+                raise
             if notebook == last:
                 break
         if last != notebooks[-1]:
+            stops = f"The run {folder.run_id} stops after {last.stem}"
+            _make_pages(folder, store, begun, f"{stops} and is not published.", tell)
             _end(folder, "paused", time.monotonic() - begun)
-            return Outcome(folder, "paused", f"The run {folder.run_id} stops after {last.stem}; go on with --resume.")
-        from crmlib.pages import check_pages, write_pages
-
-        with _told("Pages", tell):
-            write_pages(folder, store)
-        try:
-            with _told("Check that no page holds personal data", tell):
-                check_pages(folder)
-        except GateError:
-            _end(folder, "stopped", time.monotonic() - begun)
-            raise
+            pages = os.path.relpath(folder.report / "index.html")
+            return Outcome(folder, "paused", f"{stops}; its pages begin at {pages}; go on with --resume.")
+        _make_pages(folder, store, begun, "", tell)
         _end(folder, "complete", time.monotonic() - begun)
     sentence = store.publish(folder) if publish else f"The run {folder.run_id} is complete and not published."
     return Outcome(folder, "complete", sentence)
@@ -199,6 +199,20 @@ def _find_unfinished(store: RunStore, run_id: str | None, params: Params, inputs
         )
     folder.update(lambda manifest: manifest.update(inputs=inputs))
     return folder
+
+
+def _make_pages(folder: RunFolder, store: RunStore, begun: float, unfinished: str, tell: Tell) -> None:
+    """Make the pages of the rooms so far, and check them; why there is more to come stands at the head of each."""
+    from crmlib.pages import check_pages, write_pages
+
+    with _told("Pages", tell):
+        write_pages(folder, store, unfinished)
+    try:
+        with _told("Check that no page holds personal data", tell):
+            check_pages(folder)
+    except GateError:
+        _end(folder, "stopped", time.monotonic() - begun)
+        raise
 
 
 def _end(folder: RunFolder, status: str, seconds: float) -> None:

@@ -122,10 +122,15 @@ def test_until_pauses_and_resume_goes_on_without_running_again(house):
     paused, _ = run_it(house, until="01")
     assert paused.status == "paused"
     assert RunStore(house / "runs").latest() is None
+    # what was done so far can be read
+    assert paused.sentence.endswith("report/index.html; go on with --resume.")
+    page = (paused.folder.report / "01_intake.html").read_text(encoding="utf-8")
+    assert "stops after 01_intake and is not published" in page
     resumed, told = run_it(house, resume=True)
     assert resumed.folder == paused.folder
     assert resumed.status == "complete"
     assert any("01_intake: done before" in line for line in told)
+    assert "not published" not in (resumed.folder.report / "01_intake.html").read_text(encoding="utf-8")
 
 
 def test_resume_refuses_changed_params_and_changed_inputs(house):
@@ -185,6 +190,8 @@ def test_a_gate_stops_the_run_until_a_named_person_lets_it_pass_once(house):
         run_it(house, run_id="first")
     assert stopped.value.exit_code == 3
     assert "crm approve first --gate products_few" in str(stopped.value)
+    page = (house / "runs" / "first" / "report" / "02_database_audit.html").read_text(encoding="utf-8")
+    assert "The gate products_few stops the run: there are too many products" in page
     command = [sys.executable, "-m", "crmlib", "approve", "first", "--runs-dir", "runs", "--name", "Luz Mar"]
     approve = [*command, "--gate", "products_few", "--reason", "a sale"]
     for words, sentence in (

@@ -141,6 +141,8 @@ class RunContext:
         Texts to repeat word for word on every page (a data set's licence).
     checks : tuple of str
         What was checked before publishing, in words.
+    unfinished : str
+        Why there is more to come, for the head of every page; empty where all is done.
     """
 
     run_id: str
@@ -154,6 +156,7 @@ class RunContext:
     governed: bool = False
     notices: tuple[str, ...] = ()
     checks: tuple[str, ...] = field(default=CHECKS)
+    unfinished: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from crmlib.sources.reading import ReadFile, narrow
 
 #: Headings of what only its owner should know.
 SECRET_HEADING = re.compile(
-    r"passw(or)?d|passwort|\bpwd\b|^pwd|contrase[nñ]a|clave_acceso|mot_de_passe|has[lł]o|"
+    r"passw(or)?d|passwort|\bpwd\b|^pwd|contrase[nñ]a|clave[\W_]*(de[\W_]+)?(acceso|web|usuario)|"
+    r"senha|kennwort|mot_de_passe|has[lł]o|"
     r"(^|[_\W])(rp_)?token([_\W]|$)|api_?key|secret|\bcvv\d?\b|\bcvc\d?\b|(credit|payment)[_\W]?card[_\W]?(no|num)",
     re.IGNORECASE,
 )

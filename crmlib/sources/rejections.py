@@ -49,9 +49,10 @@ def tell_rejected(faults: list[dict[str, Any]]) -> list[str]:
     for fault in faults:
         numbers = ", ".join(str(number) for number in fault["numbers"])
         more = ", …" if fault["rows"] > len(fault["numbers"]) else ""
+        rows = "row" if fault["rows"] == 1 else "rows"
         lines.append(
-            f"{fault['source']} {fault['entity']}, {fault['delivery']}: {fault['rows']:,} rows, {fault['field']}: "
-            f"{fault['reason']} Rows {numbers}{more}"
+            f"{fault['source']} {fault['entity']}, {fault['delivery']}: {fault['rows']:,} {rows}, {fault['field']}: "
+            f"{fault['reason']} {rows.capitalize()} {numbers}{more}"
         )
     return lines
 

@@ -82,13 +82,32 @@ def _name_records(found: dict[str, Guess], columns: Mapping[str, Contents]) -> N
 
 
 def _name_tickets(found: dict[str, Guess], columns: Mapping[str, Contents]) -> None:
-    """A number is unique within its store and till, where there are such."""
+    """A number is unique within its store and till, where there are such, and its day, where it begins anew."""
     own = found.get("ticket_id")
-    till = found.get("till")
-    if own is not None and till is not None and _is_running_number(columns[own.columns[0]]):
-        store = found.get("store_id")
-        parts = tuple(guess.columns[0] for guess in (store, till, own) if guess is not None)
-        found["ticket_id"] = replace(own, columns=parts, made={"join": "-"}, why=f"{own.why}, with store and till")
+    if own is None or not _is_running_number(columns[own.columns[0]]):
+        return
+    within = [found[name].columns[0] for name in ("store_id", "till") if name in found] if "till" in found else []
+    told = ["with store and till"] if within else []
+    day = _find_only_day(found, columns)
+    if day is not None and _begins(columns[own.columns[0]]):
+        within.append(day)
+        told.append("with the day: its numbers begin anew")
+    if within:
+        found["ticket_id"] = replace(
+            own, columns=(*within, own.columns[0]), made={"join": "-"}, why=", ".join((own.why, *told))
+        )
+
+
+def _find_only_day(found: Mapping[str, Guess], columns: Mapping[str, Contents]) -> str | None:
+    """The column that says one and the same day in every row; of a file with hours in it, there is none."""
+    used = {guess.columns[0] for name, guess in found.items() if name != "bought_at"}
+    days = [name for name, contents in columns.items() if contents.share("time") == 1 and name not in used]
+    return next((name for name in days if len(columns[name].cells) == 1 and columns[name].filled == 1), None)
+
+
+def _begins(contents: Contents) -> bool:
+    """Whether the numbers of a day begin at the beginning."""
+    return len(contents.cells) > 1 and contents.share("whole") == 1 and min(map(int, contents.cells)) <= 1
 
 
 def _is_running_number(contents: Contents) -> bool:

@@ -48,6 +48,28 @@ def test_a_mapping_is_written_with_how_sure_it_is(tmp_path):
     assert given.dialect.encoding == "cp1252"
 
 
+@pytest.mark.parametrize(
+    ("first", "days", "parts"),
+    [
+        (1, ["01/10/2026"] * 3, ["TIENDA", "CAJA", "FECHA", "TICKET"]),
+        # numbers that go on, and a file of several days
+        (4711, ["01/10/2026"] * 3, ["TIENDA", "CAJA", "TICKET"]),
+        (1, ["01/10/2026", "02/10/2026", "02/10/2026"], ["TIENDA", "CAJA", "TICKET"]),
+    ],
+)
+def test_where_the_numbers_of_a_till_begin_anew_each_day_the_day_is_part_of_the_id(tmp_path, first, days, parts):
+    (tmp_path / "pos").mkdir()
+    path = tmp_path / "pos" / "ventas_20261001.csv"
+    rows = [f"T01;{n % 2};{first + n:06d};{day};1{n}:30;{n},50" for n, day in enumerate(days)]
+    path.write_text("\n".join(["TIENDA;CAJA;TICKET;FECHA;HORA;TOTAL", *rows]) + "\n", encoding="cp1252")
+    target, _ = write_params(tmp_path / "params", [path])
+    (given,) = load_params(target).sources["pos"].entities["tickets"]
+    assert given.fields["ticket_id"].source_columns == parts
+    assert given.fields["bought_at"].source_columns == ["FECHA", "HORA"]
+    # the next file may hold letters that are written otherwise
+    assert given.dialect.encoding is None
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("name", [name for name, _ in make_fixtures()])
 def test_whatever_is_recognised_works_as_it_stands(tmp_path, deliveries, name):
