@@ -43,7 +43,7 @@ KEYS = {
     "lifecycle": "customer_id",
     "customer_value": "customer_id",
     "backtest": "model origin horizon segment",
-    "cohort_misses": "origin cohort",
+    "cohort_misses": "origin cohort horizon",
     "forecast_ledger": "forecast_id",
     "segments": "customer_id",
     "counters": "segment place channel permission stage",

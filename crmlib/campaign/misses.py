@@ -10,6 +10,8 @@ At an earlier origin o cohort c bought exp(y) times what had been expected of it
 - e, of spread `passing`, is a cohort's own at one origin;
 - chance is that of single customers, whose variance is known.
 
+Origins whose days overlap count as origins of their own: their forecasts were made apart.
+
 What a model knows of a customer without his own purchases is its population's; that it is off there weighs by
 w = r / (r + k x), the part that the population has in the expectation of a customer with x repeat purchases. All is
 normal. A few origins tell little of the three spreads, so they are not estimated but drawn from their posterior; before
@@ -25,6 +27,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from crmlib.behaviour.cohorts import COHORTS
@@ -87,7 +90,10 @@ def estimate_misses(engine: Engine, rhythm: Rhythm) -> Misses:
     rhythm : Rhythm
         Of which the population's part in an expectation is taken.
     """
-    seen = engine.frame("SELECT origin, cohort, expected, happened, chance FROM cohort_misses ORDER BY origin, cohort")
+    seen = engine.frame(
+        "SELECT dense_rank() OVER (ORDER BY origin, horizon) AS origin, cohort, expected, happened, chance "
+        "FROM cohort_misses ORDER BY origin, cohort"
+    )
     if seen.empty:
         return no_misses()
     expected, happened = (seen[name].to_numpy(float) for name in ("expected", "happened"))
@@ -95,10 +101,12 @@ def estimate_misses(engine: Engine, rhythm: Rhythm) -> Misses:
     noise = np.square(seen["chance"].to_numpy(float) / np.maximum((expected + happened) / 2, 1.0))
     cohort = np.array([list(COHORTS.values()).index(name) for name in seen["cohort"]])
     weight = rhythm.r / (rhythm.r + rhythm.k * np.array(list(COHORTS), float))
-    return condition(off, noise, seen["origin"].to_numpy(), cohort, weight)
+    return condition(off, noise, seen["origin"].to_numpy(np.int64), cohort, weight)
 
 
-def condition(off: Floats, noise: Floats, origin: np.ndarray, cohort: np.ndarray, weight: Floats) -> Misses:
+def condition(
+    off: Floats, noise: Floats, origin: NDArray[np.int64], cohort: NDArray[np.int64], weight: Floats
+) -> Misses:
     """What may come of each cohort at one more origin, given what was seen.
 
     Parameters
@@ -106,17 +114,16 @@ def condition(off: Floats, noise: Floats, origin: np.ndarray, cohort: np.ndarray
     off, noise : ndarray
         Seen, and its variance by chance.
     origin, cohort : ndarray
-        Of each; cohorts by number.
+        Of each, by number.
     weight : ndarray
         Of each cohort.
     """
     own = np.diag(weight**2)
     own_seen = own[cohort][:, cohort]
     together = (origin[:, None] == origin[None, :]) * 1.0
-    alone = np.diag(weight[cohort] ** 2)
     spreads = np.stack(np.meshgrid(SPREADS, SPREADS, SPREADS, indexing="ij"), axis=-1).reshape(-1, 3)
     lasting, shared, passing = (np.square(column)[:, None, None] for column in spreads.T)
-    covariance = lasting * own_seen + shared * together + passing * alone + np.diag(noise + 1e-9)
+    covariance = lasting * own_seen + shared * together + passing * own_seen * together + np.diag(noise + 1e-9)
     _, logdet = np.linalg.slogdet(covariance)
     ahead = lasting * own[:, cohort]
     solved = np.linalg.solve(covariance, np.concatenate([np.broadcast_to(off[:, None], (len(spreads), len(off), 1)),

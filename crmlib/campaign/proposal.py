@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import yaml
 
 from crmlib.campaign.comparison import HIGH, LOW, measure_plans
 from crmlib.campaign.limits import Arbitration, LimitPrices
+from crmlib.campaign.optimise import Choice
 from crmlib.campaign.outcomes import Simulation
 from crmlib.campaign.planning import Layout, find_spending, limit_spending, price_plan, summarise_prices
 from crmlib.campaign.reading import ReadPlan
@@ -79,11 +81,7 @@ def trace_front(world: World, scenario: Scenario, layout: Layout, replicates: in
     for share in SHARES:
         tighter = limit_spending(layout, share * spending)
         variants.append(summarise_prices(tighter, price_plan(tighter, world.seed)))
-    worth = (layout.problem.value - layout.problem.cost - whole.prices @ layout.problem.usage)[whole.chosen]
-    times = np.array([one.times for one in layout.sendings])
-    each = worth / np.broadcast_to(times, whole.chosen.shape)[whole.chosen]
-    for share in ATTENTION if len(each) else ():
-        variants.append(summarise_prices(layout, whole, max(float(np.quantile(each, share)), 0.0)))
+    variants += [summarise_prices(layout, whole, price) for price in _price_attention(layout, whole)]
     scenarios = [
         price_scenario(scenario, f"{scenario.plan.id}-{number}", prices)
         for number, prices in enumerate(variants, start=1)
@@ -96,10 +94,17 @@ def propose(front: Front, scenario: Scenario) -> Scenario:
     return price_scenario(scenario, f"{scenario.plan.id}-{PROPOSED}", front.best.plan.arbitration.prices)
 
 
+def _price_attention(layout: Layout, choice: Choice) -> list[float]:
+    """Prices of attention that take away `ATTENTION` of the contacts that a choice holds."""
+    worth = (layout.problem.value - layout.problem.cost - choice.prices @ layout.problem.usage)[choice.chosen]
+    times = np.broadcast_to([one.times for one in layout.sendings], choice.chosen.shape)[choice.chosen]
+    return [max(float(np.quantile(worth / times, share)), 0.0) for share in ATTENTION if len(worth)]
+
+
 def meet_cost(world: World, scenario: Scenario, layout: Layout, cost: float, replicates: int = 4) -> Scenario:
     """The plan by prices with the most margin in the simulator that costs about so much at most.
 
-    Where the cost leaves room for it, money may be spent that does not come back: its price is below 0 then.
+    Where the cost leaves room for it, money may be spent that does not all come back: its price is below 0 then.
 
     Parameters
     ----------
@@ -110,19 +115,22 @@ def meet_cost(world: World, scenario: Scenario, layout: Layout, cost: float, rep
         Of each trial.
     """
     limited = limit_spending(layout, cost)
-    prices = summarise_prices(limited, price_plan(limited, world.seed))
-    name = f"{scenario.plan.id}-met"
+    choice = price_plan(limited, world.seed)
+    prices, name = summarise_prices(limited, choice), f"{scenario.plan.id}-met"
 
-    def at(money: float, number: int = 0) -> Scenario:
-        return price_scenario(scenario, f"{name}-{number}", prices.model_copy(update={"money": money}))
+    def at(number: int, money: float, attention: float = 0.0) -> Scenario:
+        changed = {"money": money, "contact": attention}
+        return price_scenario(scenario, f"{name}-{number}", prices.model_copy(update=changed))
 
     low, high = FREE, max(prices.money * 4, 1.0)
     for _ in range(STEPS):
         money = (low + high) / 2
-        spent = measure_plans(world.simulate([at(money)], replicates))[f"{name}-0"]["cost"].mean()
+        spent = measure_plans(world.simulate([at(0, money)], replicates))[f"{name}-0"]["cost"].mean()
         low, high = (money, high) if spent > cost else (low, money)
-    tried = [at(money, number) for number, money in enumerate(np.linspace(high, max(high, 0.0), STEPS))]
-    tried = tried if high < 0 else tried[:1]
+    grid = product(
+        np.linspace(high, max(high, 0.0), STEPS if high < 0 else 1), [0.0, *_price_attention(limited, choice)]
+    )
+    tried = [at(number, money, attention) for number, (money, attention) in enumerate(grid)]
     measured = measure_plans(world.simulate(tried, replicates))
     best = max(tried, key=lambda one: float(measured[one.plan.id]["incremental_margin"].mean()))
     return price_scenario(scenario, name, best.plan.arbitration.prices)

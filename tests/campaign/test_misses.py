@@ -116,7 +116,7 @@ def test_without_an_earlier_origin_nobody_is_off(engine):
 def test_what_will_come_lies_inside_as_often_as_said():
     """The model's own worlds, few origins each: the spread that few origins leave open is in the interval."""
     random = np.random.default_rng(7)
-    origin, cohort = np.repeat([0, 1, 2], 4), np.tile(range(4), 3)
+    origin, cohort = np.repeat(range(3), 4), np.tile(range(4), 3)
     inside = []
     for _ in range(150):
         lasting, shared, passing = random.choice(SPREADS, 3)
