@@ -28,7 +28,7 @@ def describe_plan(scenario: Scenario) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        communication, category, when (in words), channels, purpose, priority, control, lift (and whence it is known).
+        communication, category, when (in words), channels, purpose, control, lift (and whence it is known).
     """
     plan = scenario.plan
     frame = pd.DataFrame(
@@ -38,7 +38,6 @@ def describe_plan(scenario: Scenario) -> pd.DataFrame:
             "when": [_tell_when(one, len(calendar_days(plan, one))) for one in plan.communications],
             "channels": [", ".join(one.channels) for one in plan.communications],
             "purpose": [one.purpose for one in plan.communications],
-            "priority": [one.priority for one in plan.communications],
             "control": [one.control.share for one in plan.communications],
             "lift": [
                 f"{lift:+.0%}, {source}"
@@ -46,7 +45,8 @@ def describe_plan(scenario: Scenario) -> pd.DataFrame:
             ],
         }
     )
-    return frame.sort_values("priority", ascending=False, ignore_index=True)
+    first = np.argsort([-one.priority for one in plan.communications], kind="stable")
+    return frame.iloc[first].reset_index(drop=True)
 
 
 def count_sources(scenarios: Sequence[Scenario]) -> pd.DataFrame:

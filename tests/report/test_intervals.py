@@ -52,3 +52,11 @@ def test_nothing_to_draw_is_no_error():
 
 def test_names_are_escaped():
     assert "<script>" not in draw(FRAME.assign(name="<script>"))._repr_html_()
+
+
+def test_names_stand_beside_estimates_far_from_nothing_too():
+    far = FRAME.head(3).assign(**{column: 1_400 + FRAME[column] for column in ("lift", "low", "high")})
+    drawn = draw(far, reference=1_400.0)
+    for name in far["name"]:
+        assert name in drawn.wide
+        assert name in drawn.narrow

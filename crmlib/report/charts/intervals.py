@@ -71,7 +71,7 @@ def forest(
             axes.plot([values[row]], [row], color=colour, marker=MARKS[colour], markersize=6.5)
         axes.axvline(reference, color=theme.RULE, linewidth=0.9)
         ends = np.concatenate([lows, highs, reference + least, [reference]])
-        marks.names_down(axes, names, narrow, np.full(len(names), np.nanmin(ends, initial=reference)))
+        marks.names_down(axes, names, narrow, ends[np.isfinite(ends)], reference)
         marks.value_axis(axes.xaxis, form, 4 if narrow else 6)
         axes.margins(x=0.06)
         axes.spines["left"].set_visible(False)

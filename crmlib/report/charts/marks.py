@@ -78,8 +78,10 @@ def label(axes: Axes, text: str, at: tuple[Any, Any], offset: tuple[float, float
     axes.annotate(text, at, xytext=offset, textcoords="offset points", annotation_clip=False, bbox=paper, **style)
 
 
-def names_down(axes: Axes, names: Sequence[str], narrow: bool, starts: Sequence[float] | np.ndarray) -> None:
-    """Write the names of lying bars: to their left, or above them where the screen is narrow."""
+def names_down(
+    axes: Axes, names: Sequence[str], narrow: bool, starts: Sequence[float] | np.ndarray, base: float = 0.0
+) -> None:
+    """Write the names of lying bars: to their left, or where the screen is narrow above them, from the leftmost on."""
     rows = np.arange(len(names))
     axes.set_ylim(len(names) - 0.4, -0.75 if narrow else -0.6)
     if not narrow:
@@ -87,7 +89,7 @@ def names_down(axes: Axes, names: Sequence[str], narrow: bool, starts: Sequence[
         axes.tick_params(axis="y", labelcolor=theme.INK)
         return
     axes.set_yticks([])
-    edge = min(0.0, float(np.min(starts, initial=0.0)))
+    edge = float(np.min(starts, initial=base))
     for row, name in zip(rows, names, strict=True):
         label(axes, shorten(name, 42), (edge, row), (0, 18), va="center")
 
