@@ -72,6 +72,8 @@ class Season:
         Feasts moving with Easter that are days apart.
     knows_year : bool
         Whether the history was long enough to tell the times of the year.
+    shares : Series
+        Index store_id: its share of the last quarter's tickets.
     """
 
     as_of_date: date
@@ -79,6 +81,12 @@ class Season:
     apart: tuple[tuple[int, int], ...]
     feasts: tuple[str, ...]
     knows_year: bool
+    shares: pd.Series
+
+    def all_stores(self) -> pd.Series:
+        """Busyness of each day ahead, the stores together: each by its share of the tickets."""
+        together: pd.Series = self.busyness.mul(self.shares, axis=0).sum()
+        return together
 
     def operational_days(self, store_id: pd.Series, days: int) -> Floats:
         """Average days that the next calendar days are worth in each store; of an unknown one, as in all together."""
@@ -119,12 +127,14 @@ def learn_season(engine: Engine, as_of_date: date, days_ahead: int) -> Season:
     if knows_year:
         of_year, apart = _learn_year(sold.sum(axis=0), expected.sum(axis=0), known, ahead)
     busyness = weekly[:, ahead.day_of_week] * of_year
+    lately = sold[:, -QUARTER_DAYS:].sum(axis=1) if sold[:, -QUARTER_DAYS:].any() else sold.sum(axis=1)
     return Season(
         as_of_date,
         pd.DataFrame(busyness, counts.index, ahead),
         tuple(divmod(int(day), 100) for day in apart.dates.index),
         tuple(FEASTS[int(day)] for day in apart.feasts.index),
         knows_year,
+        pd.Series(lately / lately.sum(), counts.index),
     )
 
 
@@ -145,7 +155,7 @@ def tell_season(season: Season) -> tuple[str, str]:
     if not season.knows_year:
         needed = f"{YEAR_DAYS + QUARTER_DAYS} days of history"
         return f"Only the days of the week are told apart: times of the year need {needed}.", "attention"
-    by_day = season.busyness.mean()
+    by_day = season.all_stores()
     busiest, quietest = by_day.idxmax(), by_day.idxmin()
     told = f"The busiest day ahead is {busiest:%A %-d %B}, {by_day.max():.0%} of an average day"
     told += f"; the quietest is {quietest:%A %-d %B}, {by_day.min():.0%}."
@@ -155,7 +165,7 @@ def tell_season(season: Season) -> tuple[str, str]:
 
 def summarise_weeks(season: Season) -> pd.DataFrame:
     """How busy the whole weeks ahead will be, the stores together: columns week (its first day), busyness."""
-    by_day = season.busyness.mean()
+    by_day = season.all_stores()
     weeks = len(by_day) // 7
     means = by_day.to_numpy()[: 7 * weeks].reshape(weeks, 7).mean(axis=1)
     first = season.as_of_date + timedelta(days=1)

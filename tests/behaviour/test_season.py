@@ -163,3 +163,10 @@ def test_one_easter_tells_no_feast() -> None:
     days = pd.date_range(start, as_of_date)
     season = learn(np.where(days == "2025-04-18", 0.0, 1.0)[None], start, as_of_date)
     assert season.feasts == ()
+
+
+def test_stores_count_together_by_what_they_sell() -> None:
+    weekend, usual = np.tile([0.5, 0.5, 0.5, 0.5, 0.5, 2, 2.5], 20), np.ones(140)
+    season = learn(np.vstack([0.05 * weekend, usual]), date(2024, 1, 1), date(2024, 5, 19), 7)
+    assert season.shares.to_numpy() == pytest.approx([1 / 21, 20 / 21], abs=0.01)
+    assert season.all_stores().to_numpy() == pytest.approx(1, abs=0.12)
