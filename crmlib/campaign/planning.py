@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.calendar import calendar_days, days_open
 from crmlib.campaign.choosing import OfferCap
 from crmlib.campaign.encoding import contact_costs
-from crmlib.campaign.limits import Cap, LimitPrices
+from crmlib.campaign.limits import Cap
 from crmlib.campaign.members import gather_members, read_members
-from crmlib.campaign.optimise import Choice, Problem, bound_at, optimise
+from crmlib.campaign.optimise import Choice, Problem, optimise
 from crmlib.campaign.outcomes import Outcome
 from crmlib.campaign.people import Chunk, PeopleTable, read_chunks
 from crmlib.campaign.plan import ContactPlan
@@ -31,8 +30,6 @@ from crmlib.params import CHANNELS
 
 #: Customers from whom the prices of a plan are found.
 SAMPLE = 5_000
-#: Price of a shared limit, and gain from a wider cap over the horizon, under which it binds nobody.
-LEAST_PRICE, LEAST_GAIN = 5e-4, 0.5
 
 
 @dataclass(frozen=True)
@@ -125,89 +122,11 @@ def find_spending(layout: Layout, choice: Choice) -> float:
     return float(choice.chosen.sum(axis=0) @ layout.problem.cost) * layout.scale
 
 
-def summarise_prices(layout: Layout, choice: Choice, attention: float = 0.0) -> LimitPrices:
-    """What the limits' prices come to for a contact: by money, by channel and by communication, over the days.
-
-    Parameters
-    ----------
-    layout, choice
-    attention : float
-        Margin that any contact must bring beyond its cost and the limits' prices.
-    """
-    taken, problem = choice.chosen.sum(axis=0).astype(float), layout.problem
-    spent = taken * problem.cost
-    money, channels, communications = 0.0, dict[str, float](), dict[str, float]()
-    for price, usage, name in zip(choice.prices, problem.usage, problem.names, strict=True):
-        kind, _, which = name.partition(" ")
-        used = float(taken @ usage)
-        if not price or not used:
-            continue
-        if kind in ("spending", "total", "month"):
-            money += price * used / max(float(spent.sum()), 1e-12)
-        elif kind == "communication":
-            own = which.split(" ")[0]
-            sent = sum(n * one.times for n, one in zip(taken, layout.sendings, strict=True) if _id(layout, one) == own)
-            communications[own] = communications.get(own, 0.0) + price * used / max(sent, 1e-12)
-        else:
-            own = which.split(" ")[0]
-            sent = sum(
-                n * one.times for n, one in zip(taken, layout.sendings, strict=True) if CHANNELS[one.channel] == own
-            )
-            channels[own] = channels.get(own, 0.0) + price * used / max(sent, 1e-12)
-    return LimitPrices.model_validate(
-        {
-            "money": _round(money),
-            "contact": _round(attention),
-            "channels": {name: _round(price) for name, price in channels.items()},
-            "communications": {name: _round(price) for name, price in communications.items()},
-        }
-    )
-
-
-def tabulate_prices(layout: Layout, choice: Choice) -> pd.DataFrame:
-    """What one more unit of each limit of a plan would bring, in numbers and in words.
-
-    Returns
-    -------
-    DataFrame
-        Table `plan_prices`: plan, limit, price (margin beyond the cost, in the plan's currency), sentence; the dearest
-        first.
-    """
-    plan, problem, currency = layout.plan, layout.problem, layout.plan.plan.currency
-    by_limit: dict[str, float] = {}
-    for price, name in zip(choice.prices, problem.names, strict=True):
-        kind, _, which = name.partition(" ")
-        key = name if kind in ("total", "month") else " ".join([kind, which.split(" ")[0]])
-        by_limit[key] = by_limit.get(key, 0.0) + float(price)
-    rows = [(plan.id, _tell_limit(key), price, _say(plan, key, price)) for key, price in by_limit.items()]
-    base = bound_at(problem, choice.prices)
-    for number, cap in enumerate(plan.caps, start=1):
-        wider = plan.model_copy(update={"caps": [_widen(one) if one is cap else one for one in plan.caps]})
-        more = replace(problem, caps=_list_caps(wider, layout.sendings))
-        price = max(bound_at(more, choice.prices) - base, 0.0) * layout.scale
-        scope = f"{cap.scope.kind} {cap.scope.name}".strip()
-        gain = f"would bring {price:,.0f} {currency} over the horizon, before people tire of it"
-        said = gain if price >= LEAST_GAIN else "would bring nothing"
-        rows.append(
-            (plan.id, f"cap {number}: {scope}, {cap.max} in {cap.days} d", price,
-             f"One more contact in {cap.days} days under cap {number} ({scope}) {said}.")
-        )  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["plan", "limit", "price", "sentence"])
-    return frame.sort_values(["price", "limit"], ascending=[False, True], ignore_index=True)
-
-
-def split_prices(priced: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Prices of `tabulate_prices` of limits that bind, and of those that bind nobody."""
-    least = np.where(priced["limit"].str.startswith("cap "), LEAST_GAIN, LEAST_PRICE)
-    binds = priced["price"] >= least
-    return priced[binds].reset_index(drop=True), priced[~binds].reset_index(drop=True)
-
-
-def tell_prices(binding: pd.DataFrame, idle: pd.DataFrame, plan: str) -> str:
-    """Say, as a title, how many limits of a plan cost anything."""
-    if binding.empty:
-        return f"None of the {len(idle)} limits of plan {plan} costs anything: each leaves room"
-    return f"{len(binding)} of {len(binding) + len(idle)} limits of plan {plan} cost margin"
+def widen_cap(layout: Layout, cap: Cap) -> Problem:
+    """The same problem with one more contact under a cap."""
+    wider = cap.model_copy(update={"max": cap.max + 1})
+    plan = layout.plan.model_copy(update={"caps": [wider if one is cap else one for one in layout.plan.caps]})
+    return replace(layout.problem, caps=_list_caps(plan, layout.sendings))
 
 
 def price_plan(layout: Layout, seed: int) -> Choice:
@@ -327,39 +246,3 @@ def _list_limits(
     kept = [row for row in rows if (row[2] > 0).any()]
     usage = np.array([used for _, _, used in kept]) if kept else np.zeros((0, len(sendings)))
     return usage, np.array([limit for _, limit, _ in kept]), [name for name, _, _ in kept]
-
-
-def _id(layout: Layout, one: Sending) -> str:
-    return layout.plan.communications[one.communication].id
-
-
-def _widen(cap: Cap) -> Cap:
-    return cap.model_copy(update={"max": cap.max + 1})
-
-
-def _round(price: float) -> float:
-    return float(f"{price:.4g}")
-
-
-def _tell_limit(key: str) -> str:
-    kind, _, which = key.partition(" ")
-    words = {
-        "total": "budget in all",
-        "month": f"budget of {which}",
-        "budget": f"budget for {which}",
-        "capacity": f"capacity of {which}",
-        "communication": f"capacity of {which}",
-        "spending": "spending",
-    }
-    return words[kind]
-
-
-def _say(plan: ContactPlan, key: str, price: float) -> str:
-    kind = key.partition(" ")[0]
-    currency = plan.plan.currency
-    limit = _tell_limit(key)
-    if price < LEAST_PRICE:
-        return f"The {limit} binds nobody: more of it would bring nothing."
-    if kind in ("capacity", "communication"):
-        return f"One more contact a day in the {limit} would bring {price:,.2f} {currency} of margin over the horizon."
-    return f"One {currency} more in the {limit} would bring {price:,.2f} {currency} of margin beyond itself."

@@ -15,7 +15,8 @@ from crmlib.campaign.comparison import HIGH, LOW, measure_plans
 from crmlib.campaign.limits import Arbitration, LimitPrices
 from crmlib.campaign.optimise import Choice
 from crmlib.campaign.outcomes import Simulation
-from crmlib.campaign.planning import Layout, find_spending, limit_spending, price_plan, summarise_prices
+from crmlib.campaign.planning import Layout, find_spending, limit_spending, price_plan
+from crmlib.campaign.prices import summarise_prices
 from crmlib.campaign.reading import ReadPlan
 from crmlib.campaign.scenario import Scenario
 from crmlib.campaign.simulation import World

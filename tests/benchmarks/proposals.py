@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from crmlib.campaign.comparison import HIGH, LOW, measure_plans
-from crmlib.campaign.planning import lay_out, price_plan, summarise_prices
+from crmlib.campaign.planning import lay_out, price_plan
+from crmlib.campaign.prices import summarise_prices
 from crmlib.campaign.proposal import cap_spending, meet_cost, price_scenario, score_unseen
 from crmlib.campaign.scenario import Scenario, scale_responses
 from crmlib.campaign.simulation import World

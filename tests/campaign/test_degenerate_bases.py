@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from crmlib.campaign.comparison import tabulate_comparison, tabulate_forecast
-from crmlib.campaign.planning import lay_out, price_plan, tabulate_prices
+from crmlib.campaign.planning import lay_out, price_plan
+from crmlib.campaign.prices import tabulate_prices
 from crmlib.campaign.proposal import propose, trace_front
 from crmlib.campaign.sensitivity import vary_assumptions
 from crmlib.campaign.whatif import list_caps, make_asker

@@ -11,15 +11,9 @@ import pytest
 from crmlib.campaign.comparison import measure_plans
 from crmlib.campaign.limits import LimitPrices
 from crmlib.campaign.optimise import measure
-from crmlib.campaign.planning import (
-    lay_out,
-    price_plan,
-    split_prices,
-    summarise_prices,
-    tabulate_prices,
-    tell_prices,
-)
+from crmlib.campaign.planning import lay_out, price_plan
 from crmlib.campaign.posterior import read_rhythm
+from crmlib.campaign.prices import split_prices, summarise_prices, tabulate_prices, tell_prices
 from crmlib.campaign.proposal import (
     cap_spending,
     meet_cost,
