@@ -8,36 +8,28 @@ known. Limits that customers share are rationed after a trial run (see `crmlib.c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from crmlib.behaviour.cohorts import place_cohorts
 from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.chance import derive_keys, replicate_key
 from crmlib.campaign.encoding import EncodedPlan, Rations, communication_keys, encode_plan, encode_silence
 from crmlib.campaign.kernel import simulate_chunk
-from crmlib.campaign.members import gather_members, read_members, restrict_members
+from crmlib.campaign.members import gather_members, restrict_members
 from crmlib.campaign.misses import Misses, draw_misses, no_misses
 from crmlib.campaign.outcomes import NO_CONTACT, Outcome, Simulation
-from crmlib.campaign.people import Chunk, PeopleTable, read_chunks, read_stage_days, sample_people
-from crmlib.campaign.posterior import (
-    Rhythm,
-    calibrate_alive,
-    calibrate_pace,
-    draw_customers,
-    draw_parameters,
-    find_stage_days,
-)
+from crmlib.campaign.parties import Party, invite, name_plan
+from crmlib.campaign.people import PeopleTable, sample_people
+from crmlib.campaign.posterior import Rhythm, draw_customers, draw_parameters, find_stage_days
 from crmlib.campaign.rationing import estimate_demand, has_shared_limits, ration
 from crmlib.campaign.responses import draw_lifts
 from crmlib.campaign.scenario import Horizon, Scenario
 from crmlib.campaign.season import draw_unrest
-from crmlib.campaign.shapes import CONTACT, DAY_COUNT, MEMBER, NEVER, TOTAL
+from crmlib.campaign.shapes import CONTACT, DAY_COUNT, TOTAL
 from crmlib.engine import Engine
 from crmlib.params import StageSettings
 
@@ -148,22 +140,8 @@ def simulate_plans(
         gather_members(engine, scenario.plan, everybody)
     rations = _find_rations(world, [one for one in scenarios if has_shared_limits(one.plan)], drawn[:TRIAL_REPLICATES])
     plans = [None, *scenarios]
-    outcomes = _follow(world, plans, drawn, rations, _invite_all(world, plans), progress)
+    outcomes = _follow(world, plans, drawn, rations, invite(engine, everybody, rhythm, plans), progress)
     return Simulation(horizon, everybody.number, everybody.stores, outcomes)
-
-
-@dataclass(frozen=True)
-class _Party:
-    """A chunk of customers up to number `last`, and their members and contacts as each plan meets them, by its name."""
-
-    last: int
-    people: Records
-    keys: NDArray[np.uint64]
-    history: pd.DataFrame
-    factor: Floats
-    pace: Floats
-    cohort: NDArray[np.int64]
-    members: dict[str, tuple[Records, Records]]
 
 
 @dataclass(frozen=True)
@@ -200,7 +178,7 @@ def _find_rations(world: World, scenarios: Sequence[Scenario], drawn: Sequence[R
         for scenario in scenarios:
             restrict_members(world.engine, scenario.plan, world.everybody, few)
     trial = replace(world, everybody=few)
-    parties = list(_invite_all(trial, scenarios))
+    parties = list(invite(world.engine, few, world.rhythm, scenarios))
     scale, first_day = world.everybody.number / max(few.number, 1), world.horizon.first_day
 
     def try_out(plans: Sequence[Scenario], rations: Mapping[str, Rations]) -> dict[str, Floats]:
@@ -225,7 +203,7 @@ def _follow(
     scenarios: Sequence[Scenario | None],
     drawn: Sequence[Rhythm],
     rations: Mapping[str, Rations],
-    parties: Iterable[_Party],
+    parties: Iterable[Party],
     progress: Callable[[str], None] | None = None,
 ) -> list[Outcome]:
     """Follow all customers, chunk by chunk, in all replicates, under each plan; without a scenario, under silence.
@@ -235,7 +213,7 @@ def _follow(
     number, days, stores = len(drawn), len(world.horizon.season), len(world.everybody.stores)
     outcomes = [
         Outcome(
-            _name(one),
+            name_plan(one),
             one.plan if one else None,
             np.zeros((number, days), DAY_COUNT),
             np.zeros(number, TOTAL),
@@ -244,7 +222,7 @@ def _follow(
         for one in scenarios
     ]
     encoded = _encode(world, scenarios, drawn, rations)
-    waiting: deque[tuple[_Party, list[Future[list[_Tally]]]]] = deque()
+    waiting: deque[tuple[Party, list[Future[list[_Tally]]]]] = deque()
 
     def book() -> None:
         party, tasks = waiting.popleft()
@@ -276,10 +254,6 @@ def _add(sums: Records, more: Records) -> None:
         sums[name] += more[name]
 
 
-def _name(scenario: Scenario | None) -> str:
-    return scenario.plan.id if scenario else NO_CONTACT
-
-
 def _encode(
     world: World, scenarios: Sequence[Scenario | None], drawn: Sequence[Rhythm], rations: Mapping[str, Rations]
 ) -> list[dict[str, EncodedPlan]]:
@@ -295,7 +269,7 @@ def _encode(
     encoded = []
     for replicate, parameters in enumerate(drawn):
         known = {
-            _name(one): draw_lifts(one.lifts, communication_keys(one.plan), world.seed, replicate)
+            name_plan(one): draw_lifts(one.lifts, communication_keys(one.plan), world.seed, replicate)
             if one
             else np.zeros(0)
             for one in scenarios
@@ -305,35 +279,8 @@ def _encode(
     return encoded
 
 
-def _invite_all(world: World, scenarios: Sequence[Scenario | None]) -> Iterator[_Party]:
-    """Read the customers chunk by chunk; `gather_members` has run of each plan."""
-    for chunk in read_chunks(world.engine, world.everybody):
-        yield _invite(world, scenarios, chunk)
-
-
-def _invite(world: World, scenarios: Sequence[Scenario | None], chunk: Chunk) -> _Party:
-    members = {}
-    for one in scenarios:
-        if one is None:
-            nobody = np.zeros(len(chunk.frame), MEMBER)
-            nobody["last_sent"], nobody["due"] = NEVER, NEVER
-            members[NO_CONTACT] = (nobody, np.zeros(0, CONTACT))
-            continue
-        lifts = one.lifts["lift"].to_numpy(float)
-        members[one.plan.id] = read_members(world.engine, one.plan, world.everybody, chunk, lifts)
-    history = chunk.frame[["frequency", "recency", "T"]].astype("float64")
-    chunk.people["enter_after"] = read_stage_days(world.engine, world.everybody, chunk)
-    p_buy = chunk.frame["p_buy"].to_numpy(float)
-    days = world.everybody.horizon_days
-    factor = calibrate_alive(world.rhythm, history, p_buy, days)
-    expected = np.where(np.isnan(p_buy), np.nan, chunk.frame["rate"].to_numpy(float) * days)
-    pace = calibrate_pace(world.rhythm, history, factor, expected, days) if days else np.ones(len(history))
-    keys, cohort = chunk.frame["key"].to_numpy(np.uint64), place_cohorts(chunk.frame["frequency"])
-    return _Party(chunk.last, chunk.people, keys, history, factor, pace, cohort, members)
-
-
 def _follow_party(
-    world: World, replicate: int, parameters: Rhythm, party: _Party, plans: Mapping[str, EncodedPlan]
+    world: World, replicate: int, parameters: Rhythm, party: Party, plans: Mapping[str, EncodedPlan]
 ) -> list[_Tally]:
     """Follow a chunk of customers in one replicate, under each plan."""
     draws = draw_customers(

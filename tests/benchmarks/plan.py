@@ -20,11 +20,12 @@ from crmlib.campaign.choosing import OfferCap
 from crmlib.campaign.kernel import simulate_chunk
 from crmlib.campaign.members import gather_members
 from crmlib.campaign.optimise import Problem, optimise
+from crmlib.campaign.parties import invite_chunk
 from crmlib.campaign.people import read_chunks
 from crmlib.campaign.posterior import draw_customers, draw_parameters, read_rhythm
 from crmlib.campaign.scenario import make_horizon, make_scenarios
 from crmlib.campaign.shapes import CONTACT, DAY_COUNT, TOTAL
-from crmlib.campaign.simulation import World, _encode, _invite, _tabulate_stage_days
+from crmlib.campaign.simulation import World, _encode, _tabulate_stage_days
 from crmlib.campaign.whatif import list_caps, list_dated, make_asker
 from crmlib.engine import Engine
 from crmlib.params import StageSettings
@@ -51,7 +52,7 @@ def bench_kernel() -> None:
     gather_members(engine, plan, everybody)
     _tabulate_stage_days(world)
     chunk = next(iter(read_chunks(engine, everybody, KERNEL_PEOPLE)))
-    party = _invite(world, scenarios, chunk)
+    party = invite_chunk(engine, everybody, world.rhythm, scenarios, chunk)
     encoded = _encode(world, scenarios, [world.rhythm], {})[0][plan.id]
     keys = derive_keys(replicate_key(7, 0), party.keys)
     draws = draw_customers(draw_parameters(world.rhythm, 7, 0), party.history, party.factor, party.pace, keys)
