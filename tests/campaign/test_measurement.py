@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import date, timedelta
+from datetime import date
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from crmlib.campaign import exposure, funnel
-from crmlib.campaign.evaluation import evaluate_effects
 from crmlib.campaign.experiment_log import write_log
 from crmlib.campaign.funnel import (
     count_sends,
@@ -20,81 +18,10 @@ from crmlib.campaign.funnel import (
 )
 from crmlib.campaign.margins import estimate_margin_share
 from crmlib.campaign.measurement import measure_campaigns
-from crmlib.campaign.responses import find_lifts
 from crmlib.campaign.results import join_costs, sum_by, sum_results, sum_tree, summarise_results
 from crmlib.tables import find_contract
-from tests.campaign.made_plans import make_plan
+from tests.campaign.made_sends import AS_OF, CAMPAIGN, CUTOFF, buy, measure, of, send, two_arms
 from tests.made_tables import at, make_table, make_tables
-
-AS_OF, CUTOFF = date(2026, 11, 1), at("2026-11-02")
-START = at("2026-09-01 09:00")
-
-
-def send(person, arm="treatment", campaign="spring", **more):
-    sent = {"sent_at": START, "delivered": True} if arm == "treatment" else {}
-    return (
-        {
-            "source": "mail",
-            "send_id": f"{campaign} {person}",
-            "campaign_id": campaign,
-            "record_source": "crm",
-            "source_record_id": person,
-            "channel": "email",
-            "category": "cycle",
-            "group": arm,
-            "eligible_at": START,
-            "cost": 0.1,
-        }
-        | sent
-        | more
-    )
-
-
-def buy(person, days, amount=10, hours=0):
-    when = START + timedelta(days=days, hours=hours)
-    return {
-        "source": "pos",
-        "ticket_id": f"{person} {days} {hours}",
-        "record_source": "crm",
-        "source_record_id": person,
-        "bought_at": when,
-        "bought_on": when.date(),
-        "amount": amount,
-    }
-
-
-def measure(engine, sends, tickets=(), campaigns=(), customers=None, window_days=14, margin_share=None, golden=()):
-    people = sorted({row["source_record_id"] for row in sends if row["source_record_id"]})
-    make_tables(
-        engine,
-        sends=sends,
-        tickets=tickets,
-        campaigns=campaigns,
-        identities=[
-            {"source": "crm", "source_record_id": person, "customer_id": (customers or {}).get(person, person)}
-            for person in people
-        ],
-        customers=golden,
-    )
-    make_tables(engine, "ticket_lines", "products", "purchase_summary")
-    write_log(engine, AS_OF)
-    summarise_campaigns(engine, AS_OF, CUTOFF, window_days, margin_share=margin_share)
-    return measure_campaigns(engine, margin_share, window_days)
-
-
-def two_arms(treated=80, control=40, **more):
-    return [send(f"t{n:03d}", **more) for n in range(treated)] + [
-        send(f"k{n:03d}", arm="control", **more) for n in range(control)
-    ]
-
-
-def of(results, outcome, campaign="spring"):
-    (row,) = results[(results["outcome"] == outcome) & (results["campaign_id"] == campaign)].to_dict("records")
-    return row
-
-
-CAMPAIGN = {"campaign_id": "spring", "name": "Spring", "category": "online", "channel": "email", "control_share": 1 / 3,
-            "starts_on": date(2026, 9, 1), "cost": 92}  # fmt: skip
 
 
 def test_what_is_bought_in_the_window_counts_for_the_group_drawn(engine):
@@ -305,62 +232,6 @@ def test_no_campaign_brings_nothing():
     )
     assert sum_results(empty)["incremental"] == 0
     assert sum_by(empty, "category").empty
-
-
-def test_planted_effects_are_found_and_covered(engine):
-    """Twelve campaigns of a thousand people: intervals of purchases hold the planted lift, pooled."""
-    rng = np.random.default_rng(3)
-    sends, tickets, truth = [], [], []
-    rates = rng.gamma(0.6, 0.5, 1_000)
-    for campaign in range(12):
-        effect = [0.0, 0.15, 0.3][campaign % 3]
-        start = at("2025-01-01") + timedelta(days=50 * campaign)
-        truth.append({"campaign_id": f"c{campaign}", "outcome": "purchases", "days": "14", "lift": effect})
-        for person, control in enumerate(rng.random(1_000) < 0.2):
-            row = send(f"p{person:04d}", "control" if control else "treatment", f"c{campaign}", eligible_at=start)
-            sends.append(row)
-            number = rng.poisson(rates[person]) + (0 if control else rng.poisson(effect))
-            for place in range(number):
-                when = start + timedelta(days=float(rng.random() * 13.9))
-                bought = {"ticket_id": f"{campaign} {person} {place}", "bought_at": when, "bought_on": when.date()}
-                tickets.append(buy(f"p{person:04d}", 0) | bought)
-    results = measure(engine, sends, tickets)
-    engine.register("truth_effects", pd.DataFrame(truth))
-    judged = evaluate_effects(engine, results, "truth_effects", 14).set_index("metric")
-    assert judged.loc["effects_coverage", "n"] == 12
-    assert judged.loc["effects_coverage", "value"] >= 10 / 12
-    assert abs(judged.loc["effects_bias", "value"]) < 3.3 / math.sqrt(12)
-    assert judged.loc["effects_sign"].tolist() == [1.0, 8]
-    assert evaluate_effects(engine, results, "truth_effects", 28)["n"].tolist() == [0, 0, 0]
-    assert evaluate_effects(engine, results, None, 14).empty
-
-
-def test_what_was_measured_is_the_next_plans_lift(engine):
-    """The rounds of a communication are pooled; the lift is that of those reached, on the plan's own window."""
-    rows = [
-        {"campaign_id": f"due-2026-{month}", "outcome": "purchases", "method": "ITT", "rate_control": 0.5,
-         "lift": 0.08, "lift_low": 0.04, "lift_high": 0.12, "delivered_lift": 0.1, "delivered_lift_low": low,
-         "delivered_lift_high": 0.2 - low}
-        for month, low in (("08", 0.05), ("09", 0.08))
-    ]  # fmt: skip
-    stopped = {"campaign_id": "birthday-2026h1", "outcome": "purchases", "method": "withheld: not split as planned",
-               "rate_control": 0.5}  # fmt: skip
-    make_tables(engine, campaign_results=[*rows, stopped])
-    response = {"lift": 0.4, "window": "7d"}
-    plan = make_plan(
-        {"id": "due", "control": 0.1, "response": response | {"source": "measured:due"}},
-        {"id": "birthday", "control": 0.1, "response": response | {"source": "measured:birthday"}},
-        {"id": "other", "control": 0.1, "response": response},
-    )
-    found = find_lifts(engine, plan).set_index("communication_id")
-    assert found.loc["due", ["lift", "source", "campaigns"]].tolist() == [
-        pytest.approx(0.1 / 0.5 * 14 / 7),
-        "measured",
-        2,
-    ]
-    assert found.loc["birthday", "lift"] == 0.4
-    assert found.loc["birthday", "source"] == "assumed: 'birthday' was not measured"
-    assert found.loc["other", "source"] == "assumed"
 
 
 def test_all_in_control_or_nobody_known_or_nothing_sent_is_a_defined_result(engine):
