@@ -100,6 +100,7 @@ CANDIDATE_PAIRS = Step(
     "candidate_pairs",
     "SELECT record_no_l, record_no_r, min(rule) AS rule FROM found_pairs GROUP BY record_no_l, record_no_r",
 )
+REPORTED = ("rule", "pairs", "largest_block", "blocks_left_out", "records_left_out")
 
 
 def block_pairs(
@@ -136,20 +137,16 @@ def block_pairs(
     found = []
     most = [LARGEST_BLOCK] * len(rules) if largest_blocks is None else largest_blocks
     for number, (rule, most_records) in enumerate(zip(rules, most, strict=True)):
+        if most_records == 0:
+            found.append(dict.fromkeys(REPORTED, 0) | {"rule": rule.name})
+            continue
         engine.run(_key_records(rule, changed_only=largest_blocks is not None))
         engine.run(BLOCKS)
         sizes = engine.frame(BLOCK_SIZES)
         cap, pairs = _fit_block_size(sizes, left, most_records)
         larger = sizes[sizes["records"] > cap]
-        found.append(
-            {
-                "rule": rule.name,
-                "pairs": pairs,
-                "largest_block": cap,
-                "blocks_left_out": int(larger["blocks"].sum()),
-                "records_left_out": int((larger["records"] * larger["blocks"]).sum()),
-            }
-        )
+        left_out = int(larger["blocks"].sum()), int((larger["records"] * larger["blocks"]).sum())
+        found.append(dict(zip(REPORTED, (rule.name, pairs, cap, *left_out), strict=True)))
         left -= pairs
         if pairs:
             engine.execute(PAIRS_OF_RULE, rule=number, cap=cap)

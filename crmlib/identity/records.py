@@ -28,24 +28,35 @@ FIELDS = (
     "phone", "birth_date", "address_line", "street_type", "street", "house_number", "unit", "postcode", "municipality",
 )  # fmt: skip
 
+TOLD = ", ".join(f"coalesce({field}::VARCHAR, '')" for field in FIELDS)
 HASHED_RECORDS = Step(
     "hashed_records",
-    "SELECT row_number() OVER (ORDER BY source, source_record_id) AS record_no, source, source_record_id, "
-    "md5(concat_ws(chr(31), "
-    + ", ".join(f"coalesce({field}::VARCHAR, '')" for field in FIELDS)
-    + ")) AS record_hash FROM source_records",
+    f"""
+    WITH hashed AS (
+        SELECT source, source_record_id, md5(concat_ws(chr(31), {TOLD})) AS record_hash FROM source_records
+    )
+    SELECT row_number() OVER (ORDER BY source, source_record_id) AS record_no, * FROM hashed
+    """,
+)
+
+#: Records that are as they were: their numbers now and then.
+STANDING_NUMBERS = Step(
+    "standing_numbers",
+    """
+    SELECT h.record_no, s.record_no AS standing_no
+    FROM hashed_records h
+    JOIN standing_records s
+        ON s.source = h.source AND s.source_record_id = h.source_record_id AND s.record_hash = h.record_hash
+    """,
 )
 
 FRESH_RECORDS = Step(
     "fresh_records",
     """
-    SELECT h.record_no, h.record_hash, r.*
+    WITH fresh AS (SELECT * FROM hashed_records ANTI JOIN standing_numbers USING (record_no))
+    SELECT f.record_no, f.record_hash, r.*
     FROM source_records r
-    JOIN hashed_records h ON h.source = r.source AND h.source_record_id = r.source_record_id
-    WHERE NOT EXISTS (
-        SELECT 1 FROM standing_records s
-        WHERE s.source = r.source AND s.source_record_id = r.source_record_id AND s.record_hash = h.record_hash
-    )
+    JOIN fresh f ON f.source = r.source AND f.source_record_id = r.source_record_id
     """,
 )
 
@@ -103,10 +114,9 @@ NORMALISED_RECORDS = Step(
 PREPARED_RECORDS = """
     SELECT * FROM normalised_records
     UNION ALL BY NAME
-    SELECT h.record_no, s.*
+    SELECT n.record_no, s.* EXCLUDE (record_no)
     FROM standing_records s
-    JOIN hashed_records h
-        ON h.source = s.source AND h.source_record_id = s.source_record_id AND h.record_hash = s.record_hash
+    JOIN standing_numbers n ON n.standing_no = s.record_no
 """
 
 CHANGED_RECORDS = Step("changed_records", "SELECT record_no FROM fresh_records")
@@ -210,8 +220,9 @@ def normalise_records(engine: Engine, as_of_date: date, country: str, standing: 
         begin from; and ``changed_records`` the record_no of those that were normalised now.
     """
     engine.run(HASHED_RECORDS)
-    nobody = "SELECT '' AS source, '' AS source_record_id, '' AS record_hash WHERE false"
-    engine.view("standing_records", f"SELECT * EXCLUDE (record_no) FROM {standing}" if standing else nobody)
+    nobody = "SELECT 0::BIGINT AS record_no, '' AS source, '' AS source_record_id, '' AS record_hash WHERE false"
+    engine.view("standing_records", f"FROM {standing}" if standing else nobody)
+    engine.run(STANDING_NUMBERS)
     engine.run(FRESH_RECORDS)
     text, flag = pa.string(), pa.bool_()
     engine.map_distinct(
