@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crmlib.errors import NothingToDo
+
 if TYPE_CHECKING:
     from crmlib.behaviour.backtest import Backtest
     from crmlib.behaviour.origins import Sample
@@ -51,7 +53,10 @@ def measure_misses(tested: Backtest, samples: Sequence[Sample], horizon_days: in
 
 
 def _compare(tested: Backtest, sample: Sample, horizon_days: int) -> list[tuple[object, ...]]:
-    counts, _ = tested.ask(tested.counts_model, sample)
+    try:
+        counts, _ = tested.ask(tested.counts_model, sample)
+    except NothingToDo:  # too few had bought again by then: nothing was expected of anybody
+        return []
     expected = counts[f"expected_purchases_{horizon_days}d"].to_numpy(float)
     happened = sample.frame["holdout_purchases"].to_numpy(float)
     cohorts = place_cohorts(sample.frame["frequency"])

@@ -130,8 +130,12 @@ def test_cohorts_are_told_at_the_judged_origins_by_what_was_known_then(samples: 
     assert once.to_dict() == scores[scores["segment"] == "one purchase day"].set_index("origin")["n"].to_dict()
 
 
-def test_without_an_earlier_origin_nothing_is_told_of_cohorts(found: Backtest) -> None:
+def test_without_an_earlier_origin_or_repeat_buyers_nothing_is_told_of_cohorts(
+    samples: list[Sample], found: Backtest
+) -> None:
     assert measure_misses(found, [], 91).empty
+    too_few = replace(samples[-1], origin=date(1997, 1, 5), frame=samples[-1].frame.assign(frequency=0, recency=0.0))
+    assert measure_misses(found, [too_few], 91).empty
 
 
 def test_no_choice_and_no_forecast_knows_the_last_outcome(samples: list[Sample], found: Backtest) -> None:
