@@ -21,7 +21,7 @@ MODEL_NAMES = {
     "pareto_nbd": "Pareto/NBD (lifetimes)",
     RHYTHM: "Rhythm model",
     MIXTURE: "Rhythm mixture",
-    SEASON: "Rhythm mixture in season",
+    SEASON: "Mixture in season",
     HIATUS_RULE: "Plain rule",
     TREES: "Trees",
     BLEND: "Blend",
