@@ -38,7 +38,8 @@ def measure_misses(tested: Backtest, samples: Sequence[Sample], horizon_days: in
     tested : Backtest
         Its model for counts is asked.
     samples : sequence of Sample
-        All are looked at: beside the judged origins those between them, whose days overlap.
+        Oldest first; those of the judged origins are looked at, which do not overlap; without any the last one, which
+        may be shorter.
     horizon_days : int
         The longest.
 
@@ -48,7 +49,9 @@ def measure_misses(tested: Backtest, samples: Sequence[Sample], horizon_days: in
         Table `cohort_misses`: origin, cohort, horizon (days), customers, expected and happened (purchase days), chance
         (standard deviation that single customers' chance gives what happened).
     """
-    rows = [row for sample in samples for row in _compare(tested, sample, horizon_days)]
+    origins = set(tested.scores["origin"])
+    judged = [sample for sample in samples if sample.origin in origins and sample.horizon_days == horizon_days]
+    rows = [row for sample in judged or samples[-1:] for row in _compare(tested, sample, horizon_days)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

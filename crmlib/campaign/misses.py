@@ -10,8 +10,6 @@ At an earlier origin o cohort c bought exp(y) times what had been expected of it
 - e, of spread `passing`, is a cohort's own at one origin;
 - chance is that of single customers, whose variance is known.
 
-Origins whose days overlap count as origins of their own: their forecasts were made apart.
-
 What a model knows of a customer without his own purchases is its population's; that it is off there weighs by
 w = r / (r + k x), the part that the population has in the expectation of a customer with x repeat purchases. All is
 normal. A few origins tell little of the three spreads, so they are not estimated but drawn from their posterior; before
