@@ -167,6 +167,15 @@ def test_highlighting_leaves_the_others_grey():
     assert svg.count(theme.BLUE) == 1
 
 
+def test_a_line_keeps_the_colour_it_has_in_another_chart():
+    frame = pd.DataFrame({"week": range(3), "silent": [1, 2, 3], "plan": [2, 3, 4]})
+    both = charts.line(frame, "week", ["silent", "plan"], title="t")
+    alone = charts.line(frame, "week", ["plan"], title="t", first_colour=1)
+    assert theme.ORANGE in both.wide
+    assert theme.ORANGE in alone.wide
+    assert theme.BLUE not in alone.wide + alone.narrow
+
+
 def test_shares_of_a_bar_without_anything_are_nothing():
     frame = pd.DataFrame({"name": ["a", "b"], "x": [0, 1], "y": [0, 3]})
     said = charts.stacked(frame, "name", ["x", "y"], title="t", share=True).alt

@@ -33,6 +33,7 @@ def line(
     mark_label: str = "",
     diagonal: bool = False,
     from_zero: bool = True,
+    first_colour: int = 0,
 ) -> Figure:
     """Draw one or more lines over time or over a number, each named at its end.
 
@@ -61,7 +62,10 @@ def line(
         Whether to draw where `y` equals `x`.
     from_zero : bool
         Whether the upright axis begins at 0.
+    first_colour : int
+        Place of the first line's colour, for a thing to bear one colour in all charts of a page.
     """
+    colours = theme.SERIES[first_colour:]
     columns = [y] if isinstance(y, str) else list(y)
     called = [(labels or {}).get(column, column.replace("_", " ")) for column in columns]
     places, dated = marks.places(frame[x].tolist())
@@ -73,13 +77,13 @@ def line(
             axes.plot(ends, ends, color=theme.RULE, linewidth=1, linestyle=(0, (4, 3)))
         if band is not None:
             low, high = (marks.numbers(frame[column], gaps=True) for column in band)
-            axes.fill_between(places, low, high, color=theme.SERIES[0], alpha=0.16, linewidth=0)
-        for values, colour in zip(lines, theme.SERIES, strict=False):
+            axes.fill_between(places, low, high, color=colours[0], alpha=0.16, linewidth=0)
+        for values, colour in zip(lines, colours, strict=False):
             axes.plot(places, values, color=colour, marker="o" if len(places) <= 12 else None, markersize=4)
         if len(columns) > 1 and narrow:
-            marks.key(axes, called, narrow)
+            marks.key(axes, called, narrow, colours)
         elif len(columns) > 1:
-            marks.name_ends(axes, places, lines, called)
+            marks.name_ends(axes, places, lines, called, colours)
         if mark is not None:
             marks.reference(axes, marks.places([mark])[0][0], mark_label)
         axes.margins(x=0.02)

@@ -155,11 +155,11 @@ def reference(axes: Axes, value: float, name: str) -> None:
     )
 
 
-def key(axes: Axes, names: Sequence[str], narrow: bool) -> None:
+def key(axes: Axes, names: Sequence[str], narrow: bool, colours: Sequence[str] = theme.SERIES) -> None:
     """Name the colours above the chart, in the order in which they are drawn."""
     from matplotlib.patches import Patch
 
-    handles = [Patch(color=colour) for colour, _ in zip(theme.SERIES, names, strict=False)]
+    handles = [Patch(color=colour) for colour, _ in zip(colours, names, strict=False)]
     axes.get_figure(root=True).legend(  # type: ignore[union-attr]  # the axes are drawn on a figure
         handles,
         names,
@@ -174,10 +174,16 @@ def key(axes: Axes, names: Sequence[str], narrow: bool) -> None:
     )
 
 
-def name_ends(axes: Axes, across: Sequence[float], lines: Sequence[np.ndarray], names: Sequence[str]) -> None:
+def name_ends(
+    axes: Axes,
+    across: Sequence[float],
+    lines: Sequence[np.ndarray],
+    names: Sequence[str],
+    colours: Sequence[str],
+) -> None:
     """Name each line at its end, moved apart where two ends meet."""
     ends = []
-    for values, name, colour in zip(lines, names, theme.SERIES, strict=False):
+    for values, name, colour in zip(lines, names, colours, strict=False):
         known = np.flatnonzero(np.isfinite(values))
         if known.size:
             ends.append((float(values[known[-1]]), float(across[known[-1]]), name, colour))
