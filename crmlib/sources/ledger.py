@@ -101,7 +101,8 @@ def summarise_freshness(engine: Engine, cutoff: datetime) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns source, owner, delivered_at, newest_row, age_days; newest_row is the latest happening in it.
+        Columns source, owner, delivered_at (the latest by then), newest_row, age_days; newest_row is the latest
+        happening in it, age_days the whole days from it to the as-of date.
     """
     return engine.frame(
         """
@@ -111,8 +112,9 @@ def summarise_freshness(engine: Engine, cutoff: datetime) -> pd.DataFrame:
           UNION ALL SELECT source, max(coalesce(created_at, updated_at)) FROM source_records GROUP BY source
         ),
         newest AS (SELECT source, max(newest) AS newest_row FROM happenings GROUP BY source)
-        SELECT source, max(owner) AS owner, max(delivered_at) AS delivered_at, max(newest_row) AS newest_row,
-          date_diff('day', max(newest_row), CAST($cutoff AS TIMESTAMPTZ)) AS age_days
+        SELECT source, max(owner) AS owner, max(delivered_at) FILTER (WHERE delivered_at < $cutoff) AS delivered_at,
+          max(newest_row) AS newest_row,
+          CAST(floor((epoch(CAST($cutoff AS TIMESTAMPTZ)) - 1 - epoch(max(newest_row))) / 86400) AS BIGINT) AS age_days
         FROM intake_ledger LEFT JOIN newest USING (source)
         GROUP BY source ORDER BY source
         """,

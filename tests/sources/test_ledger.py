@@ -48,7 +48,7 @@ def test_freshness_of_each_source(taken):
     found = summarise_freshness(taken.engine, CUTOFF).set_index("source")
     assert found.loc["erp", "owner"] == "IT"
     assert found.loc["pos", "newest_row"] == datetime(2026, 10, 30, 12, tzinfo=UTC)
-    assert found.loc["pos", "age_days"] == 3
+    assert found.loc["pos", "age_days"] == 2
 
 
 def test_rows_dated_later_are_counted(taken):
