@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Stands for all sources together; no source can be called so.
 ALL_SOURCES = "(all)"
+#: How somebody is contacted, where the channel's name does not say it.
+BY_CHANNEL = {"email": "e-mail", "sms": "SMS", "postal": "post", "call": "phone"}
 
 
 def summarise_scores(engine: Engine, findings: str, base: str | None) -> str:
@@ -155,7 +157,7 @@ def _tell_mending(row: Mapping[Hashable, Any], currency: str) -> str:
         asked = row["failing"] - row["not_contactable"]
         told = [f"{row['not_contactable']:,} people who agreed could be contacted"] if row["not_contactable"] else []
         told += [f"{asked:,} more could be asked for their consent"] if asked else []
-        return f"By {' and '.join(row['blocks'])}: {', '.join(told)}."
+        return f"By {' and '.join(BY_CHANNEL.get(channel, channel) for channel in row['blocks'])}: {', '.join(told)}."
     if row["entity"] == "tickets" and row["revenue_at_risk"] > 0:
         return f"{row['revenue_at_risk']:,.0f} {currency} of sales could be credited rightly."
     return f"{row['failing']:,} {_things(row['entity'])} would be right."
@@ -173,15 +175,26 @@ def list_findings(engine: Engine) -> pd.DataFrame:
     DataFrame
         Columns finding, failing, share, change, owner, examples.
     """
-    return engine.frame(
+    found = engine.frame(
         """
         SELECT source || ': ' || replace(entity, 'customers', 'records') || ' that '
             || CASE WHEN says LIKE '%cannot be read%' THEN says || ' (' || replace(field, '_', ' ') || ')' ELSE says END
             AS finding,
-          failing, share, change, owner, array_to_string(examples, '; ') AS examples
+          failing, share, change, owner, examples
         FROM audit_findings WHERE failing > 0 AND dimension <> 'contactability'
         ORDER BY share DESC, source, entity, field, "check"
         """
+    )
+    return found.assign(examples=found["examples"].map(_tell_places))
+
+
+def _tell_places(places: Sequence[str] | None) -> str:
+    rows: dict[str, list[str]] = {}
+    for place in places if places is not None else []:
+        delivery, _, row = place.rpartition(", row ")
+        rows.setdefault(delivery, []).append(row)
+    return "; ".join(
+        f"{delivery}, row{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}" for delivery, numbers in rows.items()
     )
 
 

@@ -199,14 +199,16 @@ def tell_duplicates(counted: Mapping[str, float]) -> str:
 
 
 def summarise_events(engine: Engine, events: str, as_of_date: date) -> pd.DataFrame:
-    """Count a day's events: event, customers."""
+    """Count a day's events: event (in words), customers."""
     return engine.frame(
         f"""
-        SELECT e.event, count(n.customer_id) AS customers
-        FROM (VALUES (1, 'created'), (2, 'merged_into'), (3, 'split_from'), (4, 'moved_to'), (5, 'left'),
-                     (6, 'returned')) AS e(place, event)
+        SELECT e.words AS event, count(n.customer_id) AS customers
+        FROM (VALUES (1, 'created', 'new'), (2, 'merged_into', 'merged into another'),
+                     (3, 'split_from', 'split from another'), (4, 'moved_to', 'some records moved to another'),
+                     (5, 'left', 'gone: no record is left'), (6, 'returned', 'back after being gone')
+             ) AS e(place, event, words)
         LEFT JOIN {events} n ON n.event = e.event AND n.as_of_date = $as_of_date
-        GROUP BY e.place, e.event ORDER BY e.place
+        GROUP BY e.place, e.words ORDER BY e.place
         """,
         as_of_date=as_of_date,
     )

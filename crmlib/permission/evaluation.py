@@ -6,6 +6,14 @@ import pandas as pd
 
 from crmlib.engine import Engine, Step
 
+#: What each metric says, for a page.
+WORDS = {
+    "permissions_identity_right": "customers whose records are one person's, and all of theirs",
+    "permissions_right": "of these: answers that are right",
+    "permissions_wrongly_allowed": "of these: allowed, though the truth forbids it",
+    "permissions_wrongly_refused": "of these: refused, though the truth allows it",
+}
+
 
 def evaluate_permissions(engine: Engine, truth_identities: str | None, truth_permissions: str | None) -> pd.DataFrame:
     """Judge the permissions by the truth, for customers whose identity is right.

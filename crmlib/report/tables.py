@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_ROWS = 40
+#: Where a long name of a file or a field may be broken.
+BREAKABLE = re.compile(r"(?<=\w[_/])(?=\w)")
 #: A column of texts no longer than this is not broken into lines.
 SHORT = 24
 #: A table of no more rows is not broken over two printed pages.
@@ -207,7 +209,7 @@ def _largest(values: Sequence[Any]) -> float:
 
 
 def _cell(text: str, value: Any, first: bool, numeric: bool, short: bool, top: float | None) -> str:
-    shown = escape(text)
+    shown = escape(text) if numeric or short else BREAKABLE.sub("<wbr>", escape(text))
     if top and not is_nothing(value):
         width = max(0.0, min(1.0, float(value) / top)) * 100
         shown = f'<span class="crm-bar" style="--share:{width:.1f}%">{shown}</span>'

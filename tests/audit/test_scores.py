@@ -66,11 +66,11 @@ def test_the_costliest_defects_are_told_with_what_mending_brings(database):
     assert worst.index[0] == "1 of 2 tickets in pos name no buyer."
     assert worst["mending"].iloc[0] == "70 EUR of sales could be credited rightly."
     email = worst.loc["1 of 11 records in erp have an impossible e-mail address."]
-    assert email["mending"] == "By email and ads: 1 people who agreed could be contacted."
+    assert email["mending"] == "By e-mail and ads: 1 people who agreed could be contacted."
     assert email["owner"] == "IT"
     phone = worst.loc["10 of 11 records in erp have no phone number."]
     assert phone["mending"] == (
-        "By sms and call: 1 people who agreed could be contacted, 9 more could be asked for their consent."
+        "By SMS and phone: 1 people who agreed could be contacted, 9 more could be asked for their consent."
     )
     # what only describes people comes last
     gender = next(place for place, defect in enumerate(worst.index) if "gender" in defect)

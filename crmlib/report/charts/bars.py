@@ -127,7 +127,7 @@ def hbar(
             marks.reference(axes, reference, reference_label or format_value(reference, form))
         if min(values, default=0) < 0:
             axes.axvline(0, color=theme.RULE, linewidth=0.8)
-        marks.leave_room(axes, [0.0, *values], 0.17 if narrow else 0.09)
+        marks.leave_room(axes, [0.0, *values], 0.17 if narrow else 0.12)
         axes.set_xticks([])
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.set_xlabel(x_label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +59,9 @@ def shorten(name: str, letters: int) -> str:
 def category_ticks(axes: Axes, across: Sequence[float], names: Sequence[str], width: float) -> None:
     """Write categories below an axis: upright where they fit in `width`, else aslant, else only some of them."""
     longest = max((len(name) for name in names), default=1)
-    every = max(1, int(np.ceil(len(names) * (longest + 1.5) * CHARACTER / width)))
+    neighbours = max((len(one) + len(other) for one, other in pairwise(names)), default=2) / 2
+    fits = len(names) * (neighbours + 1.5) * CHARACTER <= width
+    every = 1 if fits else max(2, int(np.ceil(len(names) * (longest + 1.5) * CHARACTER / width)))
     aslant = every > 1 and len(names) * 16 < width and longest > 3
     if aslant:
         names = [shorten(name, 18) for name in names]
