@@ -77,6 +77,13 @@ def count_weekdays(engine: Engine) -> pd.DataFrame:
     )
 
 
+def find_strongest(weekdays: pd.DataFrame) -> list[str]:
+    """The weekday of `count_weekdays` that has more purchase days than the next by more than chance; else none."""
+    counted = weekdays.set_index("weekday")["purchase_days"].nlargest(2)
+    first, second = (float(days) for days in counted)
+    return [str(counted.idxmax())] if first - second > 2 * (first + second) ** 0.5 else []
+
+
 def summarise_habits(summary: pd.DataFrame) -> pd.DataFrame:
     """The commonest choice of each habit that the sources tell anything of.
 

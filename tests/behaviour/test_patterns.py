@@ -97,3 +97,9 @@ def test_cohorts_of_the_model_come_back_as_often_as_they_did(summary: pd.DataFra
     assert compared["model"].to_numpy() == pytest.approx(compared["actual"].to_numpy(), rel=0.2)
     few = patterns.compare_cohorts(summary.iloc[:20], model, seed=1)
     assert few.empty
+
+
+@pytest.mark.parametrize(("saturdays", "strongest"), [(140, []), (170, ["Saturday"])])
+def test_a_weekday_stands_out_only_by_more_than_chance(saturdays, strongest):
+    counted = pd.DataFrame({"weekday": patterns.WEEKDAYS, "purchase_days": [100, 100, 100, 100, 125, saturdays, 90]})
+    assert patterns.find_strongest(counted) == strongest
