@@ -46,6 +46,9 @@ def complete(matched: Matched, columns: Mapping[str, Contents], file_name: str) 
     if matched.entity == "customers":
         _name_records(found, columns)
     elif matched.entity in ("tickets", "ticket_lines"):
+        if matched.entity == "ticket_lines":
+            _find_pieces(found, columns)
+            _gather_lines(found)
         _name_tickets(found, columns)
         _add_clock(found, columns)
         _work_out_amount(matched.entity, found)
@@ -79,6 +82,21 @@ def _name_records(found: dict[str, Guess], columns: Mapping[str, Contents]) -> N
         )
     elif own is not None and keys and 0 < columns[own.columns[0]].filled < 1:
         found["source_record_id"] = replace(own, columns=(own.columns[0], keys[0]), made={"take": "first"})
+
+
+def _find_pieces(found: dict[str, Guess], columns: Mapping[str, Contents]) -> None:
+    used = {column for guess in found.values() for column in guess.columns}
+    pieces = [name for name, contents in columns.items() if contents.share("pieces") == 1 and name not in used]
+    if "quantity" not in found and len(pieces) == 1:
+        found["quantity"] = Guess("quantity", (pieces[0],), 0.5, "perhaps", "small whole numbers, as of pieces")
+
+
+def _gather_lines(found: dict[str, Guess]) -> None:
+    """Lines without a ticket's number are one ticket where one customer bought them at one time."""
+    if "ticket_id" not in found and {"source_record_id", "bought_at"} <= set(found):
+        keys = (*found["bought_at"].columns, *found["source_record_id"].columns)
+        why = "no number of its own: one customer's lines of one time"
+        found["ticket_id"] = Guess("ticket_id", keys, 0.5, "perhaps", why, {"join": "-"})
 
 
 def _name_tickets(found: dict[str, Guess], columns: Mapping[str, Contents]) -> None:

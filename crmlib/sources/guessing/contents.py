@@ -15,6 +15,8 @@ from crmlib.sources.guessing.headings import read_table
 
 #: Cells that are looked at in each column.
 LOOKED_AT = 100
+#: Rows from which a column can be one of pieces, and the largest number in its middle then: no prices are so small.
+PIECES_FROM, USUAL_PIECES = 50, 3
 #: Countries whose national ids have a check digit that is known here, and those whose phones are tried.
 ID_COUNTRIES, PHONE_COUNTRIES = ("ES", "IT", "PL", "BR"), ("ES", "PT", "IT", "PL", "DE", "BR")
 #: Years in which customers are born.
@@ -47,7 +49,8 @@ class Contents:
     unique : bool
         Whether no two rows say the same.
     shares : dict of str to float
-        Kind of cell -> share of the cells that are of it.
+        Kind of cell -> share of the cells that are of it; ``pieces`` is 1 where all rows together look like numbers of
+        pieces: whole, none 0, most of them small.
     """
 
     cells: tuple[str, ...]
@@ -75,6 +78,9 @@ def look_at(values: Sequence[str | None], typed: str = "VARCHAR") -> Contents:
     shares = {kind: sum(map(is_one, cells)) / len(cells) for kind, is_one in KINDS.items()} if cells else {}
     if typed.startswith(("DATE", "TIMESTAMP")):
         shares["time"] = 1.0
+    if len(filled) >= PIECES_FROM and all(map(_WHOLE.match, filled)):
+        sizes = sorted(abs(int(value)) for value in filled)
+        shares["pieces"] = float(sizes[0] > 0 and sizes[len(sizes) // 2] <= USUAL_PIECES)
     return Contents(cells, len(filled) / max(1, len(values)), bool(filled) and len(set(filled)) == len(filled), shares)
 
 

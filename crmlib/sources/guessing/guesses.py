@@ -23,7 +23,7 @@ LEAST, LIKELY, SURE, RIVAL = 0.42, 0.62, 0.85, 0.1
 LIKE = 0.4
 #: The least likeness of the heading of a column that says nothing.
 LIKE_EMPTY = 0.75
-#: The fields that make a file one of an entity.
+#: The fields that make a file one of an entity; lines without pieces are known by their day and what was paid.
 MARKS: dict[str, tuple[str, ...]] = {
     "customers": ("given_name", "full_name", "surnames", "email", "phone", "national_id"),
     "consents": ("channel", "decision"),
@@ -39,6 +39,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     "web_events": ("event", "happened_at"),
     "service_cases": ("case_id", "opened_at"),
 }
+LINES_WITHOUT_PIECES = ("product_id", "bought_at", "amount")
 #: Of an order with its lines: what is the order's, and no line's.
 OF_ORDERS = ("bought_at", "amount", "discount", "items", "refunded", "status", "buyer_email", "source_record_id")
 #: How much more a file is of an entity whose marks it bears, and of one that its name tells; less where marks lack.
@@ -179,8 +180,11 @@ def _tell_why(said: bool, worth: float) -> str:
 
 def _explain(entity: str, guesses: Mapping[str, Guess], file_name: str) -> float:
     named = entity in name_entities(file_name)
-    marks = [name for name in MARKS[entity] if name in guesses and (named or guesses[name].level != "perhaps")]
-    whole = bool(marks) if entity == "customers" or named else len(marks) == len(MARKS[entity])
+    sure = {name for name, guess in guesses.items() if named or guess.level != "perhaps"}
+    if entity == "customers" or named:
+        whole = not sure.isdisjoint(MARKS[entity])
+    else:
+        whole = sure.issuperset(MARKS[entity]) or (entity == "ticket_lines" and sure.issuperset(LINES_WITHOUT_PIECES))
     explained = sum(guess.score for guess in guesses.values())
     if entity == "customers":
         explained *= 1.0 if whole else UNMARKED

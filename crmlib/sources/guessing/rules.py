@@ -42,7 +42,7 @@ _NAME = Rule(needs=(("words", 0.7),), bars=(("digits", 0.3), ("yes", 0.9), ("tim
 _PLACE = Rule(needs=(("words", 0.7),), bars=(("digits", 0.3), ("time", 0.3)), speaks=(("words", 0.9),))
 _ID = Rule(bars=(("time", 0.8), ("spaced", 0.8), ("clock", 0.8)))
 _TIME = Rule(needs=(("time", 0.5),), speaks=(("time", 0.9),))
-_NUMBER = Rule(needs=(("number", 0.7),), bars=(("time", 0.5),), speaks=(("number", 0.95),))
+_NUMBER = Rule(needs=(("number", 0.7),), bars=(("time", 0.5), ("pieces", 1.0)), speaks=(("number", 0.95),))
 _COUNT = Rule(needs=(("number", 0.7),), bars=(("time", 0.5),), speaks=(("number", 0.95),))
 _YES_OR_NO = Rule(needs=(("yes", 0.6),), speaks=(("yes", 0.9),))
 
@@ -79,6 +79,8 @@ RULES: dict[str, Rule] = {
     "tags": Rule(bars=(("number", 0.8), ("time", 0.5))),
     "key": Rule(speaks=(("hash", 0.3), ("digits", 0.8))),
     "name": Rule(needs=(("words", 0.6),), bars=(("time", 0.5), ("email", 0.1))),
+    "quantity": _COUNT,
+    "items": _COUNT,
     "unit_price": _NUMBER,
     "refunded": _NUMBER,
     "till": _ID,

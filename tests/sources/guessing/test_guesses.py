@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crmlib.engine import Engine
+from crmlib.sources.guessing.completion import complete
 from crmlib.sources.guessing.contents import look_at
 from crmlib.sources.guessing.guesses import guess_entities
 from crmlib.sources.guessing.headings import score_fields, split_heading
@@ -106,3 +107,53 @@ def test_most_fields_are_right_and_none_is_wrong_that_is_called_sure(tmp_path):
         own = [one for one in judged if one.language == language]
         assert sum(one.verdict == "right" for one in own) >= 0.95 * len(own), language
     assert [one for one in judged if one.verdict == "wrong" and one.level == "sure"] == []
+
+
+LOG = "TRANSACTION_DT;CUSTOMER_ID;AGE_GROUP;PRODUCT_ID;AMOUNT;SALES_PRICE\n" + "\n".join(
+    f"2026-01-{1 + row % 28:02d};{1000 + row % 17};25-29;{4710 + row};{1 + row % 7 // 4};{40 + row * 3}"
+    for row in range(60)
+)
+
+
+def complete_one(text: str) -> tuple[str, dict]:
+    (found,) = guess_entities(columns(text), "log.csv")
+    return found.entity, complete(found, columns(text), "log.csv")
+
+
+def test_a_log_of_lines_without_a_tickets_number_is_gathered_by_customer_and_day():
+    entity, found = complete_one(LOG)
+    assert entity == "ticket_lines"
+    assert {name: guess.columns for name, guess in found.items()} == {
+        "bought_at": ("TRANSACTION_DT",), "source_record_id": ("CUSTOMER_ID",), "product_id": ("PRODUCT_ID",),
+        "amount": ("SALES_PRICE",), "quantity": ("AMOUNT",), "ticket_id": ("TRANSACTION_DT", "CUSTOMER_ID"),
+    }  # fmt: skip
+    assert (found["ticket_id"].level, found["ticket_id"].made) == ("perhaps", {"join": "-"})
+    assert found["quantity"].level == "perhaps"
+
+
+def test_an_amount_of_larger_numbers_is_money():
+    _, found = complete_one(LOG.replace("SALES_PRICE", "SHELF").replace(";1;", ";12;").replace(";2;", ";25;"))
+    assert found["amount"].columns == ("AMOUNT",)
+    assert "quantity" not in found
+
+
+def test_lines_with_a_number_of_their_ticket_keep_it():
+    _, found = complete_one(LOG.replace("AGE_GROUP", "BASKET_ID").replace("25-29", "7001"))
+    assert found["ticket_id"].columns == ("BASKET_ID",)
+
+
+def test_a_households_log_of_baskets_is_lines():
+    (found,) = guess_entities(
+        columns(
+            "household_id;store_id;basket_id;product_id;quantity;sales_value;retail_disc;transaction_timestamp\n"
+            "900;330;31198570044;1095275;1;0.50;0.00;2017-01-01 11:53:26\n"
+            "1228;406;31198655051;1041453;2;1.43;0.15;2017-01-01 12:26:30"
+        ),
+        "transactions.csv",
+    )
+    assert found.entity == "ticket_lines"
+    assert {name: guess.columns[0] for name, guess in found.guesses.items()} == {
+        "source_record_id": "household_id", "store_id": "store_id", "ticket_id": "basket_id", "quantity": "quantity",
+        "product_id": "product_id", "amount": "sales_value", "discount": "retail_disc",
+        "bought_at": "transaction_timestamp",
+    }  # fmt: skip
