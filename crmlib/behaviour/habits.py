@@ -1,24 +1,44 @@
 """Habits: when, where and what a customer usually buys, from the tickets of known customers.
 
-The steps read `buyer_tickets`, which `purchases` makes.
+The steps read `numbered_records`, which `purchase_days` makes. Those of `TICKET_STEPS` go through all tickets; those of
+`HABIT_STEPS` through the customers whose numbers lie between two, since medians and lists are held in memory.
 """
 
 from __future__ import annotations
 
+from crmlib.behaviour.purchase_days import VALID
 from crmlib.engine import Step
 
 # A source whose tickets all bear the same time of day (or the two that summer time makes of it) knows no times.
 TIMED_SOURCES = Step(
     "timed_sources",
-    """
+    f"""
 WITH times AS (
-    SELECT source, hour(bought_at) * 60 + minute(bought_at) AS minutes
-    FROM buyer_tickets
+    SELECT DISTINCT t.source, epoch_us(t.bought_at) // 60000000 % 1440 AS minutes
+    FROM tickets AS t
+    WHERE t.source_record_id IS NOT NULL AND t.bought_on <= $as_of_date AND {VALID}
 )
 SELECT source
 FROM times
 GROUP BY source
-HAVING count(DISTINCT minutes) > 2
+HAVING count(minutes) > 2
+""",
+)
+
+# In the order of the customers: what is asked of some of them is read of their tickets alone.
+HABIT_TICKETS = Step(
+    "habit_tickets",
+    f"""
+SELECT r.customer_no,
+       CAST(date_diff('day', DATE '1969-12-29', t.bought_on) % 7 + 1 AS TINYINT) AS weekday,  -- from a Monday
+       CAST(CASE WHEN s.source IS NOT NULL THEN hour(t.bought_at AT TIME ZONE $timezone) END AS TINYINT) AS hour_of_day,
+       t.store_id, t.channel, t.items, t.amount, t.discount,
+       coalesce(t.amount, 0) < 0 AS is_return
+FROM tickets AS t
+JOIN numbered_records AS r ON r.source = t.record_source AND r.source_record_id = t.source_record_id
+LEFT JOIN timed_sources AS s ON s.source = t.source
+WHERE t.bought_on <= $as_of_date AND {VALID}
+ORDER BY r.customer_no
 """,
 )
 
@@ -28,63 +48,79 @@ _DAYPARTS = {"afternoon": (12, 17), "evening": (18, 23), "morning": (6, 11), "ni
 
 _CHOICES = (*(f"weekday_{day}" for day in _WEEKDAYS), *_DAYPARTS)
 
-# Weekdays and parts of the day are few: their tickets are counted side by side, in one row a customer. Of two as common
-# with a customer, the usual one is that which is commoner with all.
-PURCHASE_HABITS = Step(
-    "purchase_habits",
+# Weekdays and parts of the day are few: their tickets are counted side by side, in one row a customer.
+CHOICE_COUNTS = Step(
+    "choice_counts",
     f"""
-WITH bought AS (
-    SELECT b.customer_id, b.store_id,
-           date_diff('day', DATE '1969-12-29', b.bought_on) % 7 + 1 AS weekday,  -- from a Monday
-           CASE WHEN t.source IS NOT NULL THEN hour(b.bought_at AT TIME ZONE $timezone) END AS hour_of_day
-    FROM buyer_tickets AS b
-    LEFT JOIN timed_sources AS t ON t.source = b.source
-    WHERE NOT b.is_return
-),
-counted AS (
-    SELECT customer_id,
-           {", ".join(f"count(*) FILTER (WHERE weekday = {day}) AS weekday_{day}" for day in _WEEKDAYS)},
-           {
+SELECT customer_no,
+       {", ".join(f"CAST(count(*) FILTER (WHERE weekday = {day}) AS INTEGER) AS weekday_{day}" for day in _WEEKDAYS)},
+       {
         ", ".join(
-            f"count(*) FILTER (WHERE hour_of_day BETWEEN {first} AND {last}) AS {name}"
+            f"CAST(count(*) FILTER (WHERE hour_of_day BETWEEN {first} AND {last}) AS INTEGER) AS {name}"
             for name, (first, last) in _DAYPARTS.items()
         )
     }
-    FROM bought
-    GROUP BY customer_id
-),
-shares AS (
-    SELECT {", ".join(f"sum({choice}) / (count(*) + sum({choice})) AS {choice}" for choice in _CHOICES)}
-    FROM counted
-),
-weighed AS (
-    SELECT c.customer_id, {
+FROM habit_tickets
+WHERE NOT is_return
+GROUP BY customer_no
+""",
+)
+
+CHOICE_SHARES = Step(
+    "choice_shares",
+    f"""
+SELECT {", ".join(f"sum({choice}) / (count(*) + sum({choice})) AS {choice}" for choice in _CHOICES)}
+FROM choice_counts
+""",
+)
+
+CATEGORY_AMOUNTS = Step(
+    "category_amounts",
+    f"""
+SELECT r.customer_no, p.category, sum(l.amount) AS amount
+FROM tickets AS t
+JOIN numbered_records AS r ON r.source = t.record_source AND r.source_record_id = t.source_record_id
+JOIN ticket_lines AS l ON l.source = t.source AND l.ticket_id = t.ticket_id
+JOIN products AS p ON p.product_id = l.product_id
+WHERE t.bought_on <= $as_of_date AND {VALID} AND p.category IS NOT NULL
+GROUP BY r.customer_no, p.category
+HAVING sum(l.amount) > 0
+""",
+)
+
+# Of two choices as common with a customer, the usual one is that which is commoner with all.
+PURCHASE_HABITS = Step(
+    "purchase_habits",
+    f"""
+WITH weighed AS (
+    SELECT c.customer_no, {
         ", ".join(
             f"CASE WHEN c.{choice} > 0 THEN c.{choice} + s.{choice} ELSE 0 END AS {choice}" for choice in _CHOICES
         )
     }
-    FROM counted AS c
-    CROSS JOIN shares AS s
+    FROM choice_counts AS c
+    CROSS JOIN choice_shares AS s
+    WHERE c.customer_no BETWEEN $first_no AND $last_no
 ),
 by_store AS (
-    SELECT customer_id, store_id, count(*) AS times
-    FROM bought
-    WHERE store_id IS NOT NULL
-    GROUP BY customer_id, store_id
+    SELECT customer_no, store_id, count(*) AS times
+    FROM habit_tickets
+    WHERE customer_no BETWEEN $first_no AND $last_no AND NOT is_return AND store_id IS NOT NULL
+    GROUP BY customer_no, store_id
 ),
 stores AS (
-    SELECT customer_id, store_id,
-           row_number() OVER (PARTITION BY customer_id ORDER BY times DESC, store_id) AS place
+    SELECT customer_no, store_id,
+           row_number() OVER (PARTITION BY customer_no ORDER BY times DESC, store_id) AS place
     FROM by_store
 )
-SELECT c.customer_id,
+SELECT c.customer_no,
        CAST(CASE greatest({", ".join(f"weekday_{day}" for day in _WEEKDAYS)})
             {" ".join(f"WHEN weekday_{day} THEN {day}" for day in _WEEKDAYS)} END AS BIGINT) AS usual_weekday,
        CASE greatest({", ".join(_DAYPARTS)})
             WHEN 0 THEN NULL {" ".join(f"WHEN {name} THEN '{name}'" for name in _DAYPARTS)} END AS usual_daypart,
        s.store_id AS home_store_id
 FROM weighed AS c
-LEFT JOIN stores AS s ON s.customer_id = c.customer_id AND s.place = 1
+LEFT JOIN stores AS s ON s.customer_no = c.customer_no AND s.place = 1
 """,
 )
 
@@ -92,54 +128,48 @@ CHANNEL_SHARES = Step(
     "channel_shares",
     """
 WITH counted AS (
-    SELECT customer_id, channel, count(*) AS tickets
-    FROM buyer_tickets
-    WHERE NOT is_return AND channel IS NOT NULL
-    GROUP BY customer_id, channel
+    SELECT customer_no, channel, count(*) AS tickets
+    FROM habit_tickets
+    WHERE customer_no BETWEEN $first_no AND $last_no AND NOT is_return AND channel IS NOT NULL
+    GROUP BY customer_no, channel
 ),
 shares AS (
-    SELECT customer_id, channel, tickets / sum(tickets) OVER (PARTITION BY customer_id) AS share
+    SELECT customer_no, channel, tickets / sum(tickets) OVER (PARTITION BY customer_no) AS share
     FROM counted
 )
-SELECT customer_id, map(list(channel ORDER BY channel), list(share ORDER BY channel)) AS channel_shares
+SELECT customer_no, map(list(channel ORDER BY channel), list(share ORDER BY channel)) AS channel_shares
 FROM shares
-GROUP BY customer_id
+GROUP BY customer_no
 """,
 )
 
 CATEGORY_SHARES = Step(
     "category_shares",
     """
-WITH spent AS (
-    SELECT b.customer_id, p.category, sum(l.amount) AS amount
-    FROM buyer_tickets AS b
-    JOIN ticket_lines AS l ON l.source = b.source AND l.ticket_id = b.ticket_id
-    JOIN products AS p ON p.product_id = l.product_id
-    WHERE p.category IS NOT NULL
-    GROUP BY b.customer_id, p.category
-    HAVING sum(l.amount) > 0
-),
-shares AS (
-    SELECT customer_id, category,
-           CAST(amount AS DOUBLE) / CAST(sum(amount) OVER (PARTITION BY customer_id) AS DOUBLE) AS share
-    FROM spent
+WITH shares AS (
+    SELECT customer_no, category,
+           CAST(amount AS DOUBLE) / CAST(sum(amount) OVER (PARTITION BY customer_no) AS DOUBLE) AS share
+    FROM category_amounts
+    WHERE customer_no BETWEEN $first_no AND $last_no
 )
-SELECT customer_id, map(list(category ORDER BY category), list(share ORDER BY category)) AS category_shares
+SELECT customer_no, map(list(category ORDER BY category), list(share ORDER BY category)) AS category_shares
 FROM shares
-GROUP BY customer_id
+GROUP BY customer_no
 """,
 )
 
 BASKETS = Step(
     "baskets",
     """
-SELECT customer_id,
+SELECT customer_no,
        CAST(median(items) FILTER (WHERE NOT is_return) AS DOUBLE) AS basket_items,
        CAST(avg(amount) FILTER (WHERE NOT is_return) AS DOUBLE) AS basket_amount,
        CAST(sum(discount) AS DOUBLE) / nullif(CAST(sum(amount) + sum(discount) AS DOUBLE), 0) AS discount_share
-FROM buyer_tickets
-GROUP BY customer_id
+FROM habit_tickets
+WHERE customer_no BETWEEN $first_no AND $last_no
+GROUP BY customer_no
 """,
 )
 
-HABIT_STEPS = (TIMED_SOURCES, PURCHASE_HABITS, CHANNEL_SHARES, CATEGORY_SHARES, BASKETS)
+TICKET_STEPS = (TIMED_SOURCES, HABIT_TICKETS, CHOICE_COUNTS, CHOICE_SHARES, CATEGORY_AMOUNTS)
+HABIT_STEPS = (PURCHASE_HABITS, CHANNEL_SHARES, CATEGORY_SHARES, BASKETS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from crmlib.behaviour.purchase_days import VALID
 from crmlib.engine import Engine, Step
 
 #: Purchase days that the weeks around a silence make likely in it, from which it is no chance (one in e^20).
@@ -40,9 +41,10 @@ ENDINGS = Step(
     "endings",
     f"""
 WITH days AS (
-    SELECT source, bought_on, date_diff('day', DATE '1970-01-01', bought_on) AS day, count(*) AS tickets
-    FROM buyer_tickets
-    GROUP BY source, bought_on
+    SELECT t.source, t.bought_on, date_diff('day', DATE '1970-01-01', t.bought_on) AS day, count(*) AS tickets
+    FROM tickets AS t
+    WHERE t.source_record_id IS NOT NULL AND t.bought_on <= $as_of_date AND {VALID}
+    GROUP BY t.source, t.bought_on
 ),
 paused AS (
     SELECT source, bought_on, day, tickets, day - lag(day) OVER (PARTITION BY source ORDER BY day) - 1 AS pause,
@@ -64,12 +66,12 @@ WHERE days > longest + 1 AND days * a_day >= {EXPECTED}
 
 EARLY_TICKETS = Step(
     "early_tickets",
-    """
-SELECT b.store_id, min(s.opened_on) AS opened_on, count(*) AS tickets, min(b.bought_on) AS first_on
-FROM buyer_tickets AS b
-JOIN stores AS s ON s.store_id = b.store_id
-WHERE b.bought_on < s.opened_on
-GROUP BY b.store_id
+    f"""
+SELECT t.store_id, min(s.opened_on) AS opened_on, count(*) AS tickets, min(t.bought_on) AS first_on
+FROM tickets AS t
+JOIN stores AS s ON s.store_id = t.store_id
+WHERE t.source_record_id IS NOT NULL AND t.bought_on <= $as_of_date AND {VALID} AND t.bought_on < s.opened_on
+GROUP BY t.store_id
 """,
 )
 
@@ -80,7 +82,7 @@ def find_oddities(engine: Engine, as_of_date: date) -> list[str]:
     Parameters
     ----------
     engine : Engine
-        With purchase_days, buyer_tickets and stores.
+        With tickets, stores and purchase_days.
     as_of_date : datetime.date
 
     Returns
@@ -101,7 +103,7 @@ def find_oddities(engine: Engine, as_of_date: date) -> list[str]:
             f"this run; so far they paused for at most {source['longest']}. A delivery is missing, and whoever buys "
             "there looks so many days later than they are: deliver it, or set as_of_date to the last day delivered."
         )
-    for store in engine.rows(f"FROM {engine.run(EARLY_TICKETS)} ORDER BY store_id"):
+    for store in engine.rows(f"FROM {engine.run(EARLY_TICKETS, as_of_date=as_of_date)} ORDER BY store_id"):
         found.append(
             f"{store['tickets']:,} tickets of store {store['store_id']} bear dates from {store['first_on']} on, before "
             f"it opened on {store['opened_on']}. They count on the dates they bear; mend the one or the other."

@@ -41,18 +41,23 @@ WHERE t.bought_on <= $as_of_date AND {VALID}
 """,
 )
 
-# Returns are few: the days they lower are found first, so that all else is gone through once.
+# Returns are few: the days they lower are found first, so that all else is gone through once. A table of their own says
+# how few they are, and the many are not held in memory to be joined to them.
+RETURN_DAYS = Step(
+    "return_days",
+    """
+SELECT customer_no, bought_on AS returned_on, CAST(sum(amount) AS DECIMAL(18, 2)) AS amount
+FROM numbered_tickets
+WHERE amount < 0
+GROUP BY customer_no, bought_on
+""",
+)
+
 SETTLED_RETURNS = Step(
     "settled_returns",
     """
-WITH returned AS (
-    SELECT customer_no, bought_on AS returned_on, CAST(sum(amount) AS DECIMAL(18, 2)) AS amount
-    FROM numbered_tickets
-    WHERE amount < 0
-    GROUP BY customer_no, bought_on
-)
 SELECT r.customer_no, r.returned_on, r.amount, max(t.bought_on) AS bought_on
-FROM returned AS r
+FROM return_days AS r
 JOIN numbered_tickets AS t ON t.customer_no = r.customer_no AND t.bought_on <= r.returned_on
 WHERE coalesce(t.amount, 0) >= 0
 GROUP BY r.customer_no, r.returned_on, r.amount
@@ -88,4 +93,4 @@ WHERE (previous_on IS NULL OR previous_on < bought_on) AND (tickets = tickets_an
 """,
 )
 
-DAY_STEPS = (NUMBERED_RECORDS, CUSTOMER_NUMBERS, NUMBERED_TICKETS, SETTLED_RETURNS, PURCHASE_DAYS)
+DAY_STEPS = (NUMBERED_RECORDS, CUSTOMER_NUMBERS, NUMBERED_TICKETS, RETURN_DAYS, SETTLED_RETURNS, PURCHASE_DAYS)

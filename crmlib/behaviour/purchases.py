@@ -12,9 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from crmlib.behaviour.habits import HABIT_STEPS
+from crmlib.behaviour.habits import HABIT_STEPS, TICKET_STEPS
 from crmlib.behaviour.purchase_days import DAY_STEPS, VALID
 from crmlib.engine import Engine, Step
+
+#: Customers whose habits are found at once: some hundred megabytes.
+CUSTOMERS_AT_ONCE = 100_000
 
 BUYER_TICKETS = Step(
     "buyer_tickets",
@@ -102,17 +105,18 @@ FROM shape
 )
 
 PURCHASE_SUMMARY = Step(
-    "purchase_summary_made",
+    "purchase_summary_of_some",
     """
 SELECT r.customer_id, r.frequency, r.recency, r.T, r.monetary_value, r.first_purchase_date, r.last_purchase_date,
        r.previous_purchase_date, r.tickets, r.amount, r.sum_log_itt, r.regularity, r.median_gap,
        h.usual_weekday, h.usual_daypart, c.channel_shares, h.home_store_id, k.category_shares,
        b.basket_items, b.basket_amount, b.discount_share
 FROM purchase_rhythm AS r
-LEFT JOIN purchase_habits AS h ON h.customer_id = r.customer_id
-LEFT JOIN channel_shares AS c ON c.customer_id = r.customer_id
-LEFT JOIN category_shares AS k ON k.customer_id = r.customer_id
-LEFT JOIN baskets AS b ON b.customer_id = r.customer_id
+LEFT JOIN purchase_habits AS h ON h.customer_no = r.customer_no
+LEFT JOIN channel_shares AS c ON c.customer_no = r.customer_no
+LEFT JOIN category_shares AS k ON k.customer_no = r.customer_no
+LEFT JOIN baskets AS b ON b.customer_no = r.customer_no
+WHERE r.customer_no BETWEEN $first_no AND $last_no
 """,
 )
 
@@ -172,8 +176,14 @@ def summarise_purchases(engine: Engine, as_of_date: date, timezone: str = "UTC")
     str
         Name of a table with the columns of `purchase_summary`.
     """
-    _run(engine, *RHYTHM_STEPS, BUYER_TICKETS, *HABIT_STEPS, PURCHASE_SUMMARY, as_of_date=as_of_date, timezone=timezone)
-    return PURCHASE_SUMMARY.name
+    made = "purchase_summary_made"
+    _run(engine, *RHYTHM_STEPS, *TICKET_STEPS, as_of_date=as_of_date, timezone=timezone)
+    customers = engine.row("SELECT count(*) AS customers FROM customer_numbers")["customers"]
+    for first in range(1, max(customers, 1) + 1, CUSTOMERS_AT_ONCE):
+        _run(engine, *HABIT_STEPS, PURCHASE_SUMMARY, first_no=first, last_no=first + CUSTOMERS_AT_ONCE - 1)
+        put = f"CREATE OR REPLACE TABLE {made} AS" if first == 1 else f"INSERT INTO {made}"
+        engine.execute(f"{put} FROM {PURCHASE_SUMMARY.name}")
+    return made
 
 
 def summarise_calibration_and_holdout(

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crmlib.behaviour.habits import HABIT_STEPS
+from crmlib.behaviour import purchases as room
+from crmlib.behaviour.habits import HABIT_STEPS, TICKET_STEPS
 from crmlib.behaviour.purchases import (
     HOLDOUT_PURCHASES,
     PURCHASE_SUMMARY,
@@ -217,13 +218,21 @@ def test_the_future_and_the_order_of_rows_change_nothing(
     pd.testing.assert_frame_equal(seen, summary_of(deliver(known), cut))
 
 
+def test_customers_come_out_the_same_however_many_are_summarised_at_once(
+    cdnow: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = summary_of(cdnow)
+    monkeypatch.setattr(room, "CUSTOMERS_AT_ONCE", 1000)
+    pd.testing.assert_frame_equal(summary_of(cdnow), at_once)
+
+
 def test_every_column_stands_in_the_contract(deliver: Deliver) -> None:
     found = summary_of(deliver(log(("1", "2024-01-01", 5)))).reset_index()
     assert set(found.columns) == {column.name for column in CONTRACTS["purchase_summary"].columns}
 
 
 @pytest.mark.parametrize(
-    "step", [*RHYTHM_STEPS, *HABIT_STEPS, PURCHASE_SUMMARY, HOLDOUT_PURCHASES], ids=lambda s: s.name
+    "step", [*RHYTHM_STEPS, *TICKET_STEPS, *HABIT_STEPS, PURCHASE_SUMMARY, HOLDOUT_PURCHASES], ids=lambda s: s.name
 )
 def test_every_step_can_be_written_as_spark_sql(step: Step) -> None:
     assert step.spark.startswith(("SELECT", "WITH"))
