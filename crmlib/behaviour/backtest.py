@@ -1,7 +1,7 @@
 """Honest backtests: at past origins, with what was known then, against what came.
 
 Judged origins lie one longest horizon apart, so that no two holdout periods overlap. Every model learns only from
-what had come by the origin. Which model is used, for counts and for chances, is decided on the origins before
+what had come by the origin. Which model is used, for counts and for chances, is decided on what had ended before
 the last by the rule of `choose_models`; the last is scored once, with that choice already made.
 """
 
@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from crmlib.behaviour.btyd import BTYD_MODELS
-from crmlib.behaviour.forecasts import BLEND, MIXTURE, MODELS, RHYTHM, Forecaster
+from crmlib.behaviour.choice import ask_models, choose_models, find_rehearsals
+from crmlib.behaviour.forecasts import BLEND, MIXTURE, RHYTHM, Forecaster
 from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.origins import Sample, find_origins
 from crmlib.behaviour.scoring import (
@@ -29,9 +30,6 @@ from crmlib.behaviour.scoring import (
 from crmlib.behaviour.windows import AS_TOLD
 from crmlib.errors import NothingToDo
 
-#: What is used where no earlier origin can tell which model is better.
-DEFAULT_COUNTS, DEFAULT_CHANCES = BLEND, MIXTURE
-_NO_ERROR = 1e-9  # of a forecast that is right to the last purchase
 _DIFFERENCES = [f"{metric}_difference_{end}" for metric in ("mae", "rmse", "log_loss") for end in ("low", "high")]
 #: Columns of table `backtest`.
 SCORES = (
@@ -118,7 +116,7 @@ def backtest_models(
     rows: list[dict[str, object]] = []
     made: dict[str, pd.DataFrame] = {}
     for sample in judged:
-        made = _ask_all(forecaster, sample)
+        made = ask_models(forecaster, sample)
         for name, forecast in made.items():
             places = _place(forecaster, name, sample, longest, seed) if sample is judged[-1] else None
             rows += [
@@ -126,11 +124,11 @@ def backtest_models(
                 for row in _score(forecast, places, sample, horizons_days)
             ]
     scores = pd.DataFrame(rows, columns=SCORES)
-    last = judged[-1] if judged else None
-    counts_model, chances_model = choose_models(scores, longest, last.origin if last else None)
-    if last is None:
-        return Backtest(scores, counts_model, chances_model, pd.DataFrame(), forecaster)
-    counts_model, chances_model = (_or_any(name, made) for name in (counts_model, chances_model))
+    if not judged:
+        return Backtest(scores, BLEND, BLEND, pd.DataFrame(), forecaster)
+    last = judged[-1]
+    rehearsed = [(sample, ask_models(forecaster, sample)) for sample in find_rehearsals(forecaster, judged)]
+    counts_model, chances_model = (_or_any(name, made) for name in choose_models(rehearsed, longest))
     used = _join(made[chances_model], made[counts_model])
     scores = _note_use(scores, last, longest, counts_model, chances_model)
     scores = _note_differences(scores, made, used, last, longest, seed)
@@ -138,25 +136,6 @@ def backtest_models(
     mine = (scores["origin"] == last.origin) & (scores["horizon"] == longest) & (scores["segment"] == "all")
     scores.loc[mine & (scores["model"] == chances_model), "ece_bound"] = bound_calibration_error(chances, seed)
     return Backtest(scores, counts_model, chances_model, last.frame.join(used), forecaster)
-
-
-def choose_models(scores: pd.DataFrame, horizon_days: int, last: date | None) -> tuple[str, str]:
-    """The models that are used for counts and for chances.
-
-    For counts, the one with the lowest sum of the logarithms of MAE, RMSE and Poisson deviance (a model must not buy
-    one with another); for chances, the one with the lowest log-loss: means over the two origins before the last, of
-    the models judged at the later one; the earlier one counts if it judges them all. the defaults where there is none.
-    """
-    seen = scores[(scores["segment"] == "all") & (scores["horizon"] == horizon_days) & (scores["origin"] != last)]
-    if seen.empty:
-        return DEFAULT_COUNTS, DEFAULT_CHANCES
-    latest = sorted(set(seen["origin"]), reverse=True)[:2]
-    later, *earlier = [seen[seen["origin"] == origin] for origin in latest]
-    counted_in = [later, *(part for part in earlier if set(later["model"]) <= set(part["model"]))]
-    judged = pd.concat(counted_in).groupby("model")[["mae", "rmse", "poisson_deviance", "log_loss"]].mean()
-    judged = judged.loc[later["model"]]
-    counted = np.log(judged[["mae", "rmse", "poisson_deviance"]].clip(lower=_NO_ERROR)).sum(axis=1)
-    return str(counted.idxmin()), str(judged["log_loss"].idxmin())
 
 
 def forecast_today(backtest: Backtest, now: Sample) -> pd.DataFrame:
@@ -181,16 +160,6 @@ def forecast_today(backtest: Backtest, now: Sample) -> pd.DataFrame:
     chances, chances_model = backtest.ask(backtest.chances_model, now)
     counts, counts_model = backtest.ask(backtest.counts_model, now)
     return _join(chances, counts).assign(counts_model=counts_model, chances_model=chances_model)
-
-
-def _ask_all(forecaster: Forecaster, sample: Sample) -> dict[str, pd.DataFrame]:
-    made = {}
-    for name in MODELS:
-        try:
-            made[name] = forecaster.forecast(name, sample)
-        except NothingToDo:  # said of the model by its absence from the table
-            continue
-    return made
 
 
 def _place(forecaster: Forecaster, name: str, sample: Sample, longest: int, seed: int) -> Floats | None:

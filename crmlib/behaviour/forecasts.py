@@ -35,6 +35,9 @@ RHYTHM, MIXTURE, SEASON, TREES, BLEND = "mbg_cnbd_k", "rhythm_mixture", "rhythm_
 #: Models by the name they bear in tables.
 MODELS = (*BTYD_MODELS, RHYTHM, MIXTURE, SEASON, HIATUS_RULE, TREES, BLEND)
 _PARETO = "pareto_nbd"
+#: Of the blend, once trees and the rule have learnt from a whole horizon; the rule's chances know too little.
+_BLENDED_COUNTS = (_PARETO, MIXTURE, SEASON, HIATUS_RULE, TREES)
+_BLENDED_CHANCES = (_PARETO, MIXTURE, SEASON, TREES)
 _TINY, _LEAST = 1e-4, 1e-3
 
 
@@ -207,26 +210,39 @@ class Forecaster:
         return chances, {days: most * counts / by_rhythm[longest] for days, counts in by_rhythm.items()}
 
     def _ask_blend(self, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
-        """Geometric means of odds and of counts; trees and the rule join once they have seen a whole horizon.
+        """Geometric means of odds and means of counts, of those members that have something to say.
 
-        Before that, the mixture's counts are blended with those of Pareto/NBD, whose customers leave in their own time.
+        Before trees and the rule have seen a whole horizon, the mixture and Pareto/NBD, whose customers leave in their
+        own time, are blended alone.
         """
-        odds_of: tuple[str, ...] = (MIXTURE, TREES, HIATUS_RULE)
-        counts_of: tuple[str, ...] = (MIXTURE, TREES)
-        if not self.learns_whole(at):
-            odds_of, counts_of = (MIXTURE,), (MIXTURE, _PARETO)
+        whole = self.learns_whole(at)
+        odds_of = self._speak(_BLENDED_CHANCES if whole else (_PARETO, MIXTURE), at)
+        counts_of = self._speak(_BLENDED_COUNTS, at) if whole else odds_of
 
         def mean_chance(days: int) -> Floats:
-            odds = [logit(np.clip(self.forecast(name, at)[f"p_buy_{days}d"], _TINY, 1 - _TINY)) for name in odds_of]
+            odds = [logit(np.clip(part[f"p_buy_{days}d"], _TINY, 1 - _TINY)) for part in odds_of]
             mean: Floats = expit(np.mean(odds, axis=0))
             return mean
 
         def mean_count(days: int) -> Floats:
-            expected = [self.forecast(name, at)[f"expected_purchases_{days}d"] for name in counts_of]
-            mean: Floats = np.exp(np.mean([np.log(np.maximum(part, _LEAST)) for part in expected], axis=0))
+            expected = np.array([part[f"expected_purchases_{days}d"] for part in counts_of])
+            geometric = np.exp(np.log(np.maximum(expected, _LEAST)).mean(axis=0))
+            mean: Floats = expected.mean(axis=0) if whole else geometric
             return mean
 
         return {days: mean_chance(days) for days in self.horizons_days}, self._count(mean_count)
+
+    def _speak(self, names: Sequence[str], at: Sample) -> list[pd.DataFrame]:
+        """What those of the models say that can be fitted."""
+        said, silent = [], []
+        for name in names:
+            try:
+                said.append(self.forecast(name, at))
+            except NothingToDo as nothing:
+                silent.append(nothing)
+        if not said:
+            raise silent[0]
+        return said
 
     def _count(self, expect: Callable[[int], Floats]) -> dict[int, Floats]:
         return {days: expect(days) for days in self.horizons_days} if self.with_counts else {}

@@ -71,7 +71,8 @@ def plan_samples(first_date: date, as_of_date: date, horizon_days: int, count: i
     """Origins and horizons that a backtest and today's forecast need, oldest first.
 
     Full samples lie half a horizon apart, back to those that the earliest judged origin learns from. Where an origin
-    has no full one before it, its history is halved: the first half tells of the second.
+    has no full one before it, its history is halved: the first half tells of the second. The first half of the last one
+    is halved anew, so that at its end there is something to learn from, too.
     """
     judged = find_origins(first_date, as_of_date, horizon_days, count)
     half = max(horizon_days // 2, 1)
@@ -83,9 +84,11 @@ def plan_samples(first_date: date, as_of_date: date, horizon_days: int, count: i
     for origin in judged or [as_of_date]:
         if any(earlier + timedelta(days=horizon_days) <= origin for earlier, _ in planned):
             continue
-        days = (origin - first_date).days // 2
-        if days > 0:
-            planned.add((origin - timedelta(days=days), days))
+        for _ in range(2 if judged and origin == judged[-1] else 1):
+            days = (origin - first_date).days // 2
+            origin -= timedelta(days=days)
+            if days > 0:
+                planned.add((origin, days))
     return sorted(planned)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from crmlib.behaviour.features import FEATURES
 from crmlib.behaviour.forecasts import BLEND, TREES, Forecaster
 from crmlib.behaviour.integrals import Floats
 from crmlib.behaviour.origins import Sample
+from crmlib.errors import NothingToDo
 
 _SCREENED = 2_000  # customers on whom features are tried
 _AT_ONCE = 50_000  # customers whose moved copies are held at once
@@ -58,7 +60,10 @@ def explain_chances(forecaster: Forecaster, model: str, now: Sample) -> pd.Serie
 
 
 def _seen(forecaster: Forecaster, model: str, now: Sample) -> dict[str, pd.Series]:
-    columns = forecaster.trees(now).columns if model in (TREES, BLEND) and forecaster.learns_whole(now) else _HISTORY
+    columns: Sequence[str] = _HISTORY
+    if model in (TREES, BLEND) and forecaster.learns_whole(now):
+        with suppress(NothingToDo):  # the blend goes without trees that found nothing to learn
+            columns = forecaster.trees(now).columns
     values = now.frame.assign(days_since=now.frame["T"] - now.frame["recency"])
     return {name: values[name] for name in FEATURES if name in columns and name in values}
 

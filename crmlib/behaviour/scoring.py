@@ -32,14 +32,20 @@ def score_probabilities(p: Floats, bought: Floats) -> dict[str, float]:
 
 def score_counts(expected: Floats, purchases: Floats) -> dict[str, float]:
     """MAE, RMSE, bias (forecast less actual) and mean Poisson deviance of expected counts."""
-    error, held = expected - purchases, np.maximum(expected, _FLOOR)
-    deviance = 2 * (xlogy(purchases, purchases) - xlogy(purchases, held) - (purchases - held))
+    error = expected - purchases
     return {
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt((error**2).mean())),
         "bias": float(error.mean()),
-        "poisson_deviance": float(deviance.mean()),
+        "poisson_deviance": float(count_deviances(expected, purchases).mean()),
     }
+
+
+def count_deviances(expected: Floats, purchases: Floats) -> Floats:
+    """Poisson deviance of each customer's count."""
+    held = np.maximum(expected, _FLOOR)
+    deviances: Floats = 2 * (xlogy(purchases, purchases) - xlogy(purchases, held) - (purchases - held))
+    return deviances
 
 
 def log_losses(p: Floats, bought: Floats) -> Floats:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from crmlib.behaviour.backtest import Backtest, backtest_models, choose_models, forecast_today
+from crmlib.behaviour.backtest import Backtest, backtest_models, forecast_today
 from crmlib.behaviour.btyd import train_btyd
 from crmlib.behaviour.cohorts import COHORTS, measure_misses
 from crmlib.behaviour.forecasts import MODELS, SEASON
@@ -160,35 +160,13 @@ def test_without_origins_there_is_nothing_to_judge() -> None:
     nothing = backtest_models([], date(2024, 1, 1), date(2024, 1, 9), [7, 28], 4, 7, seed=1)
     assert nothing.scores.empty
     assert nothing.judged.empty
-    assert (nothing.counts_model, nothing.chances_model) == ("blend", "rhythm_mixture")
-
-
-def score(model: str, origin: int, mae: float, log_loss: float) -> dict[str, object]:
-    figures = {"mae": mae, "rmse": 1.0, "poisson_deviance": 1.0, "log_loss": log_loss}
-    return {"model": model, "origin": date(2024, origin, 1), "horizon": 91, "segment": "all", **figures}
-
-
-def test_a_base_to_which_nobody_came_back_has_no_errors_to_compare() -> None:
-    """A forecast of nothing that is right to the last purchase is chosen, not one that divides by nothing."""
-    row = {"origin": date(2024, 1, 1), "horizon": 91, "segment": "all", "log_loss": 0.01}
-    right = {"model": "hiatus_rule", "mae": 0.0, "rmse": 0.0, "poisson_deviance": 0.0}
-    wrong = {"model": "mbg_nbd", "mae": 0.2, "rmse": 0.3, "poisson_deviance": 0.1}
-    scores = pd.DataFrame([row | wrong, row | right])
-    assert choose_models(scores, 91, None)[0] == "hiatus_rule"
-
-
-def test_models_are_chosen_before_the_last_origin() -> None:
-    rows = [score("bg_nbd", 1, 0.1, 0.5), score("bg_nbd", 4, 2.0, 0.2), score("trees", 4, 1.0, 0.3)]
-    last = [score("bg_nbd", 7, 0.1, 0.9), score("trees", 7, 9.0, 0.1)]
-    assert choose_models(pd.DataFrame(rows + last), 91, date(2024, 7, 1)) == ("trees", "bg_nbd")
-    both = [*rows, score("trees", 1, 5.0, 0.05)]
-    assert choose_models(pd.DataFrame(both + last), 91, date(2024, 7, 1)) == ("bg_nbd", "trees")
+    assert (nothing.counts_model, nothing.chances_model) == ("blend", "blend")
 
 
 def test_another_model_steps_in_today(cdnow_39: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = backtest_models([], *DATES, [28], 4, 7, seed=1)
     now = Sample(date(1997, 9, 30), 28, cdnow_39)
-    assert forecast_today(nothing, now)["chances_model"].eq("rhythm_mixture").all()
+    assert forecast_today(nothing, now)["chances_model"].eq("blend").all()
     few = replace(now, frame=cdnow_39[cdnow_39["frequency"] == 0])
     with pytest.raises(NothingToDo, match="0 customers bought on two days"):
         forecast_today(backtest_models([], *DATES, [28], 4, 7, seed=1), few)
