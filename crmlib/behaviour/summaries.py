@@ -53,6 +53,8 @@ def tell_verdict(backtest: Backtest, horizon_days: int) -> tuple[str, str]:
         for name in scores.index
     }
     better = [f"{MODEL_NAMES[name]} ({_list(words)})" for name, words in beaten.items() if words]
+    if {backtest.counts_model, backtest.chances_model} == {BLEND}:
+        used += ": a mean of unlike models, since no single one was better there by more than chance"
     if HIATUS_RULE in (backtest.counts_model, backtest.chances_model):
         used += "; the plain rule won there, and no model is needed"
     used += _tell_season(backtest, horizon_days)
@@ -78,7 +80,8 @@ def _tell_season(backtest: Backtest, horizon_days: int) -> str:
         return ""
     both = deviance[[MIXTURE, SEASON]].dropna().mean()
     gain = 1 - float(both[SEASON] / both[MIXTURE])
-    use = "used" if SEASON in (backtest.counts_model, backtest.chances_model) else "not used"
+    chosen = (backtest.counts_model, backtest.chances_model)
+    use = "used" if SEASON in chosen else "part of the blend" if BLEND in chosen else "not used"
     word = f"{abs(gain):.1%} {'less' if gain > 0 else 'more'}" if abs(gain) >= _TELLING else "just as far"
     return f"; the season is {use} (with it, the rhythm mixture's counts were {word} off there)"
 

@@ -30,6 +30,7 @@ def make_backtest(worse: dict[str, str], counts: str = "trees", chances: str = "
     [
         ({}, ("trees", "blend"), "good", "Trees is used for counts, Blend for chances, by the origins before"),
         ({}, ("trees", "blend"), "good", "no model and no rule was better"),
+        ({}, ("blend", "blend"), "good", "since no single one was better there by more than chance. On those days"),
         ({}, ("hiatus_rule", "hiatus_rule"), "good", "the plain rule won there, and no model is needed"),
         ({"mbg_nbd": "mae"}, ("trees", "trees"), "attention", "better by more than chance: MBG/NBD (lifetimes) (mean"),
         ({"hiatus_rule": "log_loss"}, ("trees", "trees"), "attention", "Plain rule (chances)"),
@@ -47,6 +48,7 @@ def test_the_verdict_is_what_the_scores_say(
     ("deviance", "used", "words"),
     [
         (0.9, "rhythm_season", "the season is used (with it, the rhythm mixture's counts were 10.0% less off there)"),
+        (0.9, "blend", "the season is part of the blend (with it, the rhythm mixture's counts were 10.0% less off"),
         (1.0001, "trees", "the season is not used (with it, the rhythm mixture's counts were just as far off there)"),
         (1.2, "trees", "the season is not used (with it, the rhythm mixture's counts were 20.0% more off there)"),
     ],
