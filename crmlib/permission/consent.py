@@ -15,19 +15,20 @@ from crmlib.params import PermissionSettings
 from crmlib.permission.evidence import (
     ASKED_CHANNELS,
     ASKED_PURPOSES,
-    CHANNEL_BITS,
     EVENT_BITS,
     EVENTS,
     GRANTED,
     NUMBERED_CUSTOMERS,
     NUMBERED_RECORDS,
+    OTHER_PURPOSES,
     OUTCOME_BITS,
-    PURPOSES,
+    QUESTION_BITS,
     REACTIONS,
     SAID,
     TOLD_CONSENTS,
     choose,
     is_named,
+    is_other,
     name_channel,
     name_outcome,
     number_question,
@@ -46,21 +47,24 @@ def _allows(answer: str, interest: str) -> str:
     )
 
 
-def _answer(purpose: str) -> str:
-    """The weight that decides of a purpose, as SQL of grouped events."""
+def _answer(*purposes: str) -> str:
+    """The weight that decides of a purpose, as SQL of grouped events: those of one group have one of the purposes."""
     counts, waits = (
-        f"max(CASE WHEN purpose = '{purpose}' AND outcome {which} THEN weight END)"
+        f"max(CASE WHEN purpose IN {purposes} AND outcome {which} THEN weight END)"
         for which in (f">= {GRANTED}", f"< {GRANTED}")
     )
     return choose(counts, waits)
 
 
-# Each customer and channel of which anything was said once, the purposes beside each other.
+_ASKED_OR_OTHER = tuple(zip(ASKED_PURPOSES, OTHER_PURPOSES, strict=True))
+
+# Each customer and channel of which anything was said once, two purposes beside each other: those that are asked, and
+# in rows of their own the two others. Every column more is one more to fill for each of the millions of groups.
 ANSWERS = Step(
     "answers",
     f"""
-    SELECT {number_question("customer_no", "channel_no")} AS question_no,
-           {", ".join(f"{_answer(purpose)} AS {purpose}" for purpose in PURPOSES)}
+    SELECT {number_question("customer_no", "channel_no", f"purpose IN {OTHER_PURPOSES}")} AS question_no,
+           {", ".join(f"{_answer(*pair)} AS {'_or_'.join(pair)}" for pair in _ASKED_OR_OTHER)}
     FROM events
     GROUP BY question_no
     """,
@@ -119,9 +123,11 @@ PEOPLE = Step(
 )
 
 _OTHERS = " UNION ALL ".join(
-    f"SELECT question_no, '{purpose}' AS purpose, {purpose} AS answer FROM answers WHERE {purpose} IS NOT NULL"
-    + (f" AND {read_channel('question_no')} >= {len(ASKED_CHANNELS)}" if purpose in ASKED_PURPOSES else "")
-    for purpose in PURPOSES
+    f"SELECT question_no, CASE WHEN {is_other('question_no')} THEN '{other}' ELSE '{asked}' END AS purpose, "
+    f"{asked}_or_{other} AS answer FROM answers "
+    f"WHERE {asked}_or_{other} IS NOT NULL "
+    f"AND ({is_other('question_no')} OR {read_channel('question_no')} >= {len(ASKED_CHANNELS)})"
+    for asked, other in _ASKED_OR_OTHER
 )
 
 # What decided is named by joining its number back. What no customer is asked but was answered stands beside the rest:
@@ -135,31 +141,35 @@ PERMISSIONS = Step(
         SELECT event_no, 'send ' || source || ' ' || send_id FROM reactions
     ),
     answered AS (
-        SELECT p.customer_id, p.customer_no, a.channel, a.purpose, p.barred, p.barred_by, p.barred_from, d.marketing,
-               CASE WHEN a.purpose = 'marketing' THEN d.marketing ELSE d.profiling END AS answer,
+        SELECT p.*, a.channel, d.marketing_or_service AS marketing, d.profiling_or_third_party AS profiling,
                coalesce(p.bought_days_ago <= a.marketing_days, false) AS marketing_interest,
-               coalesce(p.bought_days_ago <= a.days, false) AS interest
+               coalesce(p.bought_days_ago <= a.profiling_days, false) AS profiling_interest
         FROM people p
         CROSS JOIN asked a
         LEFT JOIN answers d ON d.question_no = {number_question("p.customer_no", "a.channel_no")}
     ),
     weighed AS (
-        SELECT *, {_allows("answer", "interest")} AS allows, {_allows("marketing", "marketing_interest")} AS may_market
+        SELECT *, {_allows("marketing", "marketing_interest")} AS may_market,
+               {_allows("profiling", "profiling_interest")} AS may_profile
         FROM answered
     ),
     others AS ({_OTHERS}),
     -- profiling needs marketing, too: where that alone is lacking, it is what decided
     decided AS (
-        SELECT customer_id, customer_no, channel, purpose, barred, barred_by, barred_from,
-               allows AND may_market AS allows, answer,
-               CASE WHEN allows AND NOT may_market THEN marketing ELSE answer END AS deciding,
-               CASE WHEN allows AND NOT may_market THEN marketing_interest ELSE interest END AS interest
-        FROM weighed
+        SELECT w.customer_id, w.customer_no, w.channel, u.purpose, w.barred, w.barred_by, w.barred_from,
+               w.may_market AND (u.purpose = 'marketing' OR w.may_profile) AS allows,
+               CASE WHEN u.purpose = 'marketing' THEN w.marketing ELSE w.profiling END AS answer,
+               CASE WHEN u.purpose = 'marketing' OR (w.may_profile AND NOT w.may_market) THEN w.marketing
+                    ELSE w.profiling END AS deciding,
+               CASE WHEN u.purpose = 'marketing' OR (w.may_profile AND NOT w.may_market) THEN w.marketing_interest
+                    ELSE w.profiling_interest END AS interest
+        FROM weighed w
+        CROSS JOIN (VALUES {", ".join(f"('{purpose}')" for purpose in ASKED_PURPOSES)}) AS u(purpose)
         UNION ALL
         SELECT p.customer_id, p.customer_no, {name_channel(read_channel("o.question_no"))}, o.purpose,
                p.barred, p.barred_by, p.barred_from, {_allows("o.answer", "false")}, o.answer, o.answer, false
         FROM others o
-        JOIN people p ON p.customer_no = o.question_no >> {CHANNEL_BITS}
+        JOIN people p ON p.customer_no = o.question_no >> {QUESTION_BITS}
     )
     SELECT d.customer_id, d.channel, d.purpose, d.barred IS NULL AND d.allows AS allowed,
            CASE
@@ -205,7 +215,7 @@ def decide_permissions(engine: Engine, settings: PermissionSettings, as_of_date:
     later delivery of it undoes a withdrawal. A newer grant ends a withdrawal, a complaint or a bounce; what arrived at
     the address that bounced ends the bounce, too. Whoever any record calls too young is too young.
     """
-    engine.register("asked", _list_questions(settings))
+    engine.register("asked", _list_channels(settings))
     engine.run(NUMBERED_CUSTOMERS)
     engine.run(NUMBERED_RECORDS, match_threshold=settings.match_threshold)
     engine.view("told_consents", TOLD_CONSENTS)
@@ -219,19 +229,19 @@ def decide_permissions(engine: Engine, settings: PermissionSettings, as_of_date:
     return engine.run(PERMISSIONS, expired_before=_weigh_expiry(settings, as_of_date))
 
 
-def _list_questions(settings: PermissionSettings) -> pa.Table:
-    """What every customer is asked, and within how many days of a purchase no answer is needed."""
+def _list_channels(settings: PermissionSettings) -> pa.Table:
+    """The channels every customer is asked about, and within how many days of a purchase no answer is needed."""
     days: dict[tuple[str, str], int] = {
         (rule.channel, rule.purpose): rule.purchased_within_days for rule in settings.legitimate_interest
     }
-    questions = [(channel, purpose) for channel in ASKED_CHANNELS for purpose in ASKED_PURPOSES]
     return pa.table(
         {
-            "channel_no": pa.array([ASKED_CHANNELS.index(channel) for channel, _ in questions], pa.int64()),
-            "channel": [channel for channel, _ in questions],
-            "purpose": [purpose for _, purpose in questions],
-            "days": pa.array([days.get(question) for question in questions], pa.int64()),
-            "marketing_days": pa.array([days.get((channel, "marketing")) for channel, _ in questions], pa.int64()),
+            "channel_no": pa.array(range(len(ASKED_CHANNELS)), pa.int64()),
+            "channel": list(ASKED_CHANNELS),
+        }
+        | {
+            f"{purpose}_days": pa.array([days.get((channel, purpose)) for channel in ASKED_CHANNELS], pa.int64())
+            for purpose in ASKED_PURPOSES
         }
     )
 

@@ -13,9 +13,10 @@ from crmlib.sources.derived import UNDATED
 ASKED_CHANNELS = ("email", "sms", "push", "postal", "call")
 ASKED_PURPOSES = ("marketing", "profiling")
 CHANNELS = (*ASKED_CHANNELS, "ads")
-PURPOSES = (*ASKED_PURPOSES, "service", "third_party")
-#: Bits of a question's number for its channel, the customer's number above them.
-CHANNEL_BITS = 3
+#: What is answered here and there, and asked nobody.
+OTHER_PURPOSES = ("service", "third_party")
+#: Bits of a question's number: for its channel, above them one for the other purposes, then the customer's number.
+CHANNEL_BITS, QUESTION_BITS = 3, 4
 #: How evidence says that a double opt-in was begun and not ended.
 UNCONFIRMED = r"(?i)\b(unconfirmed|not confirmed|pending|unverified)\b"
 #: Outcomes by their weight: at one moment the heaviest wins. The first two do not count yet.
@@ -37,14 +38,22 @@ def _list(names: tuple[str, ...]) -> str:
     return "[" + ", ".join(f"'{name}'" for name in names) + "]"
 
 
-def number_question(customer_no: str, channel_no: str) -> str:
-    """One number for a customer and a channel, as SQL: it is grouped and joined by faster than two."""
-    return f"({customer_no} * {2**CHANNEL_BITS} + {channel_no})"
+def number_question(customer_no: str, channel_no: str, other: str = "false") -> str:
+    """One number for a customer, a channel and whether the purposes are the other ones, as SQL.
+
+    It is grouped and joined by faster than three.
+    """
+    return f"({customer_no} * {2**QUESTION_BITS} + CASE WHEN {other} THEN {2**CHANNEL_BITS} ELSE 0 END + {channel_no})"
 
 
 def read_channel(question_no: str) -> str:
     """The channel's place in `CHANNELS`, as SQL of a question's number."""
     return f"({question_no} & {2**CHANNEL_BITS - 1})"
+
+
+def is_other(question_no: str) -> str:
+    """Whether the purposes are the other ones, as SQL of a question's number."""
+    return f"({question_no} & {2**CHANNEL_BITS}) > 0"
 
 
 def name_channel(channel_no: str) -> str:
@@ -105,30 +114,38 @@ NUMBERED_RECORDS = Step(
            p.customer_no * {2**EVENT_BITS} + least(
                row_number() OVER (PARTITION BY p.customer_no ORDER BY i.source, i.source_record_id), {SENDS_FROM - 1}
            ) AS event_no,
-           i.source || chr(31) || i.source_record_id AS key,
            g.source IS NOT NULL AS deleted,
-           coalesce(i.match_probability < $match_threshold, false) AS uncertain
+           CASE
+               WHEN g.source IS NOT NULL THEN NULL
+               WHEN i.match_probability < $match_threshold THEN 0
+               ELSE {GRANTED}
+           END AS grant_outcome
     FROM identities i
     JOIN numbered_customers p ON p.customer_id = i.customer_id
     LEFT JOIN gone g ON g.source = i.source AND g.source_record_id = i.source_record_id
     """,
 )
 
-# Records are found by one key, which takes half the time of two.
+# What a grant was is read before records are joined: DuckDB then reads each distinct text once. Of these functions it
+# does so for `regexp_extract`, and for `regexp_matches` not.
 TOLD_CONSENTS = f"""
-    SELECT r.customer_no, {_CHANNEL_NO.format("c.channel")} AS channel_no, c.purpose, r.event_no,
-           {_MOMENT.format("c.happened_at")} AS moment,
-           CASE
-               WHEN c.decision = 'withdrawn' THEN CASE WHEN c.legal_basis = 'legitimate_interest' THEN 5 ELSE 4 END
-               WHEN regexp_matches(c.evidence, '{UNCONFIRMED}') THEN 1
-               WHEN r.uncertain THEN 0
-               ELSE 2
-           END AS outcome,
-           coalesce(contains(c.evidence, '{UNDATED}'), false) AS undated
-    FROM consent_events c
-    JOIN numbered_records r ON r.key = c.record_source || chr(31) || c.source_record_id
+    WITH read AS (
+        SELECT record_source, source_record_id, purpose, {_CHANNEL_NO.format("channel")} AS channel_no,
+               {_MOMENT.format("happened_at")} AS moment,
+               CASE
+                   WHEN decision = 'withdrawn' THEN CASE WHEN legal_basis = 'legitimate_interest' THEN 5 ELSE 4 END
+                   WHEN regexp_extract(evidence, '{UNCONFIRMED}') <> '' THEN 1
+                   ELSE {GRANTED}
+               END AS outcome,
+               coalesce(contains(evidence, '{UNDATED}'), false) AS undated
+        FROM consent_events
+    )
+    SELECT r.customer_no, c.channel_no, c.purpose, r.event_no, c.moment,
+           CASE WHEN c.outcome = {GRANTED} THEN r.grant_outcome ELSE c.outcome END AS outcome, c.undated
+    FROM read c
+    JOIN numbered_records r ON r.source = c.record_source AND r.source_record_id = c.source_record_id
     -- what a record allowed goes with it, and what it forbade stays
-    WHERE c.decision = 'withdrawn' OR NOT r.deleted
+    WHERE c.outcome > {GRANTED} OR r.grant_outcome IS NOT NULL
 """
 
 # A bounce is of an address: what arrived at the same one since ends it, and what arrived at another of the customer's
