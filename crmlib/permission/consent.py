@@ -24,8 +24,9 @@ from crmlib.permission.evidence import (
     OUTCOME_BITS,
     QUESTION_BITS,
     REACTIONS,
+    READ_CONSENTS,
     SAID,
-    TOLD_CONSENTS,
+    STATED_CONSENTS,
     choose,
     is_named,
     is_other,
@@ -218,7 +219,8 @@ def decide_permissions(engine: Engine, settings: PermissionSettings, as_of_date:
     engine.register("asked", _list_channels(settings))
     engine.run(NUMBERED_CUSTOMERS)
     engine.run(NUMBERED_RECORDS, match_threshold=settings.match_threshold)
-    engine.view("told_consents", TOLD_CONSENTS)
+    engine.view("read_consents", READ_CONSENTS)
+    engine.run(STATED_CONSENTS)
     engine.run(REACTIONS)
     engine.view("events", EVENTS)
     engine.view("said", SAID)

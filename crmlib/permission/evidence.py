@@ -128,25 +128,32 @@ NUMBERED_RECORDS = Step(
 
 # What a grant was is read before records are joined: DuckDB then reads each distinct text once. Of these functions it
 # does so for `regexp_extract`, and for `regexp_matches` not.
-TOLD_CONSENTS = f"""
-    WITH read AS (
-        SELECT record_source, source_record_id, purpose, {_CHANNEL_NO.format("channel")} AS channel_no,
-               {_MOMENT.format("happened_at")} AS moment,
-               CASE
-                   WHEN decision = 'withdrawn' THEN CASE WHEN legal_basis = 'legitimate_interest' THEN 5 ELSE 4 END
-                   WHEN regexp_extract(evidence, '{UNCONFIRMED}') <> '' THEN 1
-                   ELSE {GRANTED}
-               END AS outcome,
-               coalesce(contains(evidence, '{UNDATED}'), false) AS undated
-        FROM consent_events
-    )
-    SELECT r.customer_no, c.channel_no, c.purpose, r.event_no, c.moment,
-           CASE WHEN c.outcome = {GRANTED} THEN r.grant_outcome ELSE c.outcome END AS outcome, c.undated
-    FROM read c
-    JOIN numbered_records r ON r.source = c.record_source AND r.source_record_id = c.source_record_id
-    -- what a record allowed goes with it, and what it forbade stays
-    WHERE c.outcome > {GRANTED} OR r.grant_outcome IS NOT NULL
+READ_CONSENTS = f"""
+    SELECT record_source, source_record_id, purpose, {_CHANNEL_NO.format("channel")} AS channel_no,
+           {_MOMENT.format("happened_at")} AS moment,
+           CASE
+               WHEN decision = 'withdrawn' THEN CASE WHEN legal_basis = 'legitimate_interest' THEN 5 ELSE 4 END
+               WHEN regexp_extract(evidence, '{UNCONFIRMED}') <> '' THEN 1
+               ELSE {GRANTED}
+           END AS outcome,
+           coalesce(contains(evidence, '{UNDATED}'), false) AS undated
+    FROM consent_events
 """
+
+# Set apart, for they may be none: records are not joined twice then.
+STATED_CONSENTS = Step("stated_consents", "SELECT * FROM read_consents WHERE undated")
+
+
+def _tell(consents: str) -> str:
+    """The consents of customers' records, as SQL: what a record allowed goes with it, and what it forbade stays."""
+    return f"""
+        SELECT r.event_no >> {EVENT_BITS} AS customer_no, c.channel_no, c.purpose, r.event_no, c.moment,
+               CASE WHEN c.outcome = {GRANTED} THEN r.grant_outcome ELSE c.outcome END AS outcome
+        FROM {consents} c
+        JOIN numbered_records r ON r.source = c.record_source AND r.source_record_id = c.source_record_id
+        WHERE c.outcome > {GRANTED} OR r.grant_outcome IS NOT NULL
+    """
+
 
 # A bounce is of an address: what arrived at the same one since ends it, and what arrived at another of the customer's
 # does not.
@@ -196,12 +203,10 @@ EVENTS = f"""
                row_number() OVER (
                    PARTITION BY event_no, channel_no, purpose ORDER BY moment DESC, outcome >= 4 DESC, outcome DESC
                ) AS age
-        FROM told_consents
-        WHERE undated
+        FROM ({_tell("stated_consents")}) AS stated
     )
     SELECT customer_no, channel_no, purpose, outcome, event_no, {weigh("moment", "outcome", "event_no")} AS weight
-    FROM told_consents
-    WHERE NOT undated
+    FROM ({_tell("(SELECT * FROM read_consents WHERE NOT undated)")}) AS told
     UNION ALL
     SELECT customer_no, channel_no, purpose, outcome, event_no,
            {weigh("CASE WHEN outcome < 4 THEN moment // 1000 ELSE moment END", "outcome", "event_no")}

@@ -550,9 +550,9 @@ def read_plainly(events, records):
 
 @pytest.mark.parametrize(
     "step",
-    [evidence.NUMBERED_CUSTOMERS, evidence.NUMBERED_RECORDS, Step("told_consents", evidence.TOLD_CONSENTS),
-     evidence.REACTIONS, Step("events", evidence.EVENTS), Step("said", evidence.SAID), consent.ANSWERS,
-     consent.RECENT_BUYERS, consent.BARRED, consent.PEOPLE, consent.PERMISSIONS],
+    [evidence.NUMBERED_CUSTOMERS, evidence.NUMBERED_RECORDS, Step("read_consents", evidence.READ_CONSENTS),
+     evidence.STATED_CONSENTS, evidence.REACTIONS, Step("events", evidence.EVENTS), Step("said", evidence.SAID),
+     consent.ANSWERS, consent.RECENT_BUYERS, consent.BARRED, consent.PEOPLE, consent.PERMISSIONS],
     ids=lambda step: step.name,
 )  # fmt: skip
 def test_a_step_can_be_written_for_spark(step):
