@@ -8,7 +8,7 @@ the last by the rule of `choose_models`; the last is scored once, with that choi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -60,6 +60,13 @@ class Backtest:
     chances_model: str
     judged: pd.DataFrame = field(repr=False)
     forecaster: Forecaster = field(repr=False)
+
+    def look_ahead(self, samples: Sequence[Sample], horizons_days: Sequence[int]) -> Backtest:
+        """The same, to forecast further ahead than was judged, from what `collect_samples` returns for that."""
+        known = self.forecaster
+        if list(horizons_days) == known.horizons_days:
+            return self
+        return replace(self, forecaster=Forecaster(samples, horizons_days, known.days_per_unit, known.seed))
 
     def ask(self, wanted: str, at: Sample) -> tuple[pd.DataFrame, str]:
         """What a model says at a sample's origin, and its name; another's word where it cannot be fitted there.

@@ -212,32 +212,38 @@ class Forecaster:
     def _ask_blend(self, at: Sample) -> tuple[dict[int, Floats], dict[int, Floats]]:
         """Geometric means of odds and means of counts, of those members that have something to say.
 
-        Before trees and the rule have seen a whole horizon, the mixture and Pareto/NBD, whose customers leave in their
-        own time, are blended alone.
+        The rule, which takes the pace of a few days for one that lasts, counts for no more than the highest of the
+        others. Before trees and the rule have seen a whole horizon, the mixture and Pareto/NBD, whose customers leave
+        in their own time, are blended alone.
         """
         whole = self.learns_whole(at)
         odds_of = self._speak(_BLENDED_CHANCES if whole else (_PARETO, MIXTURE), at)
         counts_of = self._speak(_BLENDED_COUNTS, at) if whole else odds_of
 
         def mean_chance(days: int) -> Floats:
-            odds = [logit(np.clip(part[f"p_buy_{days}d"], _TINY, 1 - _TINY)) for part in odds_of]
+            odds = [logit(np.clip(part[f"p_buy_{days}d"], _TINY, 1 - _TINY)) for part in odds_of.values()]
             mean: Floats = expit(np.mean(odds, axis=0))
             return mean
 
         def mean_count(days: int) -> Floats:
-            expected = np.array([part[f"expected_purchases_{days}d"] for part in counts_of])
-            geometric = np.exp(np.log(np.maximum(expected, _LEAST)).mean(axis=0))
-            mean: Floats = expected.mean(axis=0) if whole else geometric
+            expected = {name: part[f"expected_purchases_{days}d"].to_numpy() for name, part in counts_of.items()}
+            if not whole:
+                geometric: Floats = np.exp(np.mean([np.log(np.maximum(e, _LEAST)) for e in expected.values()], axis=0))
+                return geometric
+            if HIATUS_RULE in expected and len(expected) > 1:
+                highest = np.max([part for name, part in expected.items() if name != HIATUS_RULE], axis=0)
+                expected[HIATUS_RULE] = np.minimum(expected[HIATUS_RULE], highest)
+            mean: Floats = np.mean(list(expected.values()), axis=0)
             return mean
 
         return {days: mean_chance(days) for days in self.horizons_days}, self._count(mean_count)
 
-    def _speak(self, names: Sequence[str], at: Sample) -> list[pd.DataFrame]:
+    def _speak(self, names: Sequence[str], at: Sample) -> dict[str, pd.DataFrame]:
         """What those of the models say that can be fitted."""
-        said, silent = [], []
+        said, silent = {}, []
         for name in names:
             try:
-                said.append(self.forecast(name, at))
+                said[name] = self.forecast(name, at)
             except NothingToDo as nothing:
                 silent.append(nothing)
         if not said:

@@ -67,6 +67,12 @@ def find_origins(first_date: date, as_of_date: date, horizon_days: int, count: i
     return [origin for origin in origins if (origin - first_date).days >= horizon_days / 2]
 
 
+def list_judged(first_date: date, as_of_date: date, horizons_days: Sequence[int]) -> list[int]:
+    """The horizons for which there is an origin to judge them at: of a short history the shorter ones; all if none."""
+    judged = [days for days in horizons_days if find_origins(first_date, as_of_date, days, 1)]
+    return judged or list(horizons_days)
+
+
 def plan_samples(first_date: date, as_of_date: date, horizon_days: int, count: int) -> list[tuple[date, int]]:
     """Origins and horizons that a backtest and today's forecast need, oldest first.
 

@@ -30,8 +30,16 @@ _TELLING = 0.0005  # gain that is worth a figure
 STAGE_NAMES = {name: name.replace("_", " ") for name in STAGES}
 
 
-def tell_verdict(backtest: Backtest, horizon_days: int) -> tuple[str, str]:
+def tell_verdict(backtest: Backtest, horizon_days: int, ahead_days: int = 0) -> tuple[str, str]:
     """Say which models are used, and which others were better at the last origin by more than chance.
+
+    Parameters
+    ----------
+    backtest : Backtest
+    horizon_days : int
+        The longest that was judged.
+    ahead_days : int
+        The longest that is forecast.
 
     Returns
     -------
@@ -58,9 +66,13 @@ def tell_verdict(backtest: Backtest, horizon_days: int) -> tuple[str, str]:
     if HIATUS_RULE in (backtest.counts_model, backtest.chances_model):
         used += "; the plain rule won there, and no model is needed"
     used += _tell_season(backtest, horizon_days)
+    short = f" The history is too short for forecasts over {ahead_days} days to be judged." * (
+        ahead_days > horizon_days
+    )
     if not better:
-        return f"{used}. On those days, no model and no rule was better by more than chance.", "good"
-    return f"{used}. On those days, better by more than chance: {_list(better)}.", "attention"
+        told = f"{used}. On those days, no model and no rule was better by more than chance.{short}"
+        return told, "attention" if short else "good"
+    return f"{used}. On those days, better by more than chance: {_list(better)}.{short}", "attention"
 
 
 def tabulate_differences(last: pd.DataFrame) -> pd.DataFrame:

@@ -156,6 +156,16 @@ def test_no_choice_and_no_forecast_knows_the_last_outcome(samples: list[Sample],
         pd.testing.assert_series_equal(found.judged[name], again.judged[name])
 
 
+def test_further_ahead_is_forecast_than_was_judged(samples: list[Sample], found: Backtest) -> None:
+    assert found.look_ahead(samples, [28, 91]) is found
+    ahead = found.look_ahead(samples, [28, 91, 182])
+    assert (ahead.counts_model, ahead.chances_model) == (found.counts_model, found.chances_model)
+    now = replace(samples[-1], horizon_days=182)
+    told = forecast_today(ahead, now)
+    assert (told["expected_purchases_182d"] >= told["expected_purchases_91d"]).all()
+    assert told["expected_purchases_182d"].sum() > 1.2 * told["expected_purchases_91d"].sum()
+
+
 def test_without_origins_there_is_nothing_to_judge() -> None:
     nothing = backtest_models([], date(2024, 1, 1), date(2024, 1, 9), [7, 28], 4, 7, seed=1)
     assert nothing.scores.empty

@@ -10,8 +10,16 @@ import pytest
 
 from crmlib.behaviour import origins
 from crmlib.behaviour.features import FEATURES, RECEIVED_SENDS, RECENT_PURCHASES, TICKET_HABITS, describe_customers
-from crmlib.behaviour.forecasts import MODELS, SEASON, Forecaster, train_cycle_model
-from crmlib.behaviour.origins import Sample, collect_samples, describe_now, find_earlier, find_origins, plan_samples
+from crmlib.behaviour.forecasts import HIATUS_RULE, MODELS, SEASON, TREES, Forecaster, train_cycle_model
+from crmlib.behaviour.origins import (
+    Sample,
+    collect_samples,
+    describe_now,
+    find_earlier,
+    find_origins,
+    list_judged,
+    plan_samples,
+)
 from crmlib.behaviour.purchases import RHYTHM_STEPS
 from crmlib.behaviour.reasons import _move, explain_chances
 from crmlib.behaviour.scoring import score_counts, score_probabilities
@@ -56,6 +64,13 @@ def test_origins_lie_a_horizon_apart_and_have_a_history() -> None:
     origins = find_origins(date(2024, 1, 1), date(2024, 12, 31), 91, 4)
     assert origins == [date(2024, 4, 2), date(2024, 7, 2), date(2024, 10, 1)]
     assert find_origins(date(2024, 1, 1), date(2024, 5, 1), 91, 4) == []
+
+
+def test_of_a_short_history_the_shorter_horizons_are_judged() -> None:
+    first = date(2024, 1, 1)
+    assert list_judged(first, date(2024, 12, 31), [7, 28, 91]) == [7, 28, 91]
+    assert list_judged(first, date(2024, 4, 30), [7, 28, 91]) == [7, 28]
+    assert list_judged(first, date(2024, 1, 5), [7, 28, 91]) == [7, 28, 91], "nothing can be judged: all are forecast"
 
 
 def test_every_judged_origin_has_something_to_learn_from() -> None:
@@ -198,3 +213,18 @@ def test_a_reason_is_what_the_model_says_at_the_median(forecaster: Forecaster, s
         if checked == 8:
             break
     assert checked == 8
+
+
+def test_in_the_blend_the_rule_counts_for_no_more_than_the_highest_of_the_models(
+    forecaster: Forecaster, samples: list[Sample]
+) -> None:
+    last = samples[-1]
+    assert forecaster.learns_whole(last)
+    models = [
+        forecaster.forecast(name, last)["expected_purchases_28d"] for name in ("pareto_nbd", "rhythm_mixture", TREES)
+    ]
+    highest = np.max(models, axis=0)
+    rule = forecaster.forecast(HIATUS_RULE, last)["expected_purchases_28d"]
+    assert (rule > highest + 1).any()
+    expected = np.mean([*models, np.minimum(rule, highest)], axis=0)
+    assert forecaster.forecast("blend", last)["expected_purchases_28d"].to_numpy() == pytest.approx(expected)

@@ -44,6 +44,13 @@ def test_the_verdict_is_what_the_scores_say(
     assert words in sentence
 
 
+def test_the_verdict_says_how_far_ahead_nothing_could_be_judged() -> None:
+    sentence, tone = summaries.tell_verdict(make_backtest({}), 91, 182)
+    assert sentence.endswith("The history is too short for forecasts over 182 days to be judged.")
+    assert tone == "attention"
+    assert "too short" not in summaries.tell_verdict(make_backtest({}), 91, 91)[0]
+
+
 @pytest.mark.parametrize(
     ("deviance", "used", "words"),
     [
