@@ -22,9 +22,22 @@ Keys = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 
 # What is drawn: each has its own stream.
-ALIVE, WAIT, RATE, DROPOUT_CHANCE, GAP, LIFETIME, UNSUBSCRIBE, CART, REACTIVATE, RATION, PARAMETER, UNREST, MISS = (
-    range(13)
-)
+(
+    ALIVE,
+    WAIT,
+    RATE,
+    DROPOUT_CHANCE,
+    GAP,
+    LIFETIME,
+    UNSUBSCRIBE,
+    CART,
+    REACTIVATE,
+    RATION,
+    PARAMETER,
+    UNREST,
+    MISS,
+    TILT,
+) = range(14)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.notation import CATEGORIES
@@ -104,6 +105,18 @@ def tabulate_visits(simulation: Simulation) -> pd.DataFrame:
             rows.append((outcome.name, store, *_interval(outcome.visits[:, place]), *_interval(more[:, place])))
     parts = [f"{name}{end}" for name in ("visits", "incremental") for end in ("", "_low", "_high")]
     return pd.DataFrame(rows, columns=["plan", "store_id", *parts])
+
+
+def bound_mean(differences: Floats, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean of differences of two plans, replicate by replicate, and the interval in which it surely lies.
+
+    What a single replicate may be is wider, and is no reason to doubt the mean.
+    """
+    mean, number = float(differences.mean()), len(differences)
+    if number < 2:
+        return mean, float("-inf"), float("inf")
+    either = float(student.ppf((1 + confidence) / 2, number - 1) * differences.std(ddof=1) / np.sqrt(number))
+    return mean, mean - either, mean + either
 
 
 def _measure(outcome: Outcome, without: Outcome) -> dict[str, Floats]:

@@ -48,10 +48,15 @@ class EncodedPlan:
 
     def under(self, lifts: Floats, k: float, season: Floats) -> EncodedPlan:
         """The same plan under other lifts, another regularity of the purchases and another season."""
-        days, communications, rules = self.days.copy(), self.communications.copy(), self.rules.copy()
+        communications, rules = self.communications.copy(), self.rules.copy()
         communications["lift"], rules["k"] = lifts, k
+        return replace(self, communications=communications, rules=rules).in_season(season)
+
+    def in_season(self, season: Floats) -> EncodedPlan:
+        """The same plan in another season."""
+        days = self.days.copy()
         days["season"], days["gone"] = season, np.append(0.0, np.cumsum(season)[:-1])
-        return replace(self, days=days, communications=communications, rules=rules)
+        return replace(self, days=days)
 
 
 @dataclass(frozen=True)

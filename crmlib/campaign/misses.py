@@ -12,7 +12,10 @@ At an earlier origin o cohort c bought exp(y) times what had been expected of it
 
 What a model knows of a customer without his own purchases is its population's; that it is off there weighs by
 w = r / (r + k x), the part that the population has in the expectation of a customer with x repeat purchases. All is
-normal. A few origins tell little of the three spreads, so they are not estimated but drawn from their posterior; before
+normal. The same is thought of the tilt: by how much more a cohort was off on the far days of a horizon than on the near
+ones. It is laid on as a straight line through the horizon, that leaves the sum as it is, and stays beyond it.
+
+A few origins tell little of the three spreads, so they are not estimated but drawn from their posterior; before
 anything was seen each step of their logarithms is as likely as any other, and none at all, too.
 
 References
@@ -25,12 +28,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from crmlib.behaviour.cohorts import COHORTS
 from crmlib.behaviour.integrals import Floats
-from crmlib.campaign.chance import MISS, derive_keys, draw_uniforms, replicate_key
+from crmlib.campaign.chance import MISS, TILT, derive_keys, draw_uniforms, replicate_key
 from crmlib.campaign.posterior import Rhythm
 from crmlib.engine import Engine
 
@@ -38,6 +42,27 @@ from crmlib.engine import Engine
 SPREADS = np.concatenate([[0.0], np.geomspace(0.005, 1.0, 13)])
 #: Largest factor, either way, by which a cohort may be off.
 MOST_OFF = 3.0
+
+# The near days are those of the shorter horizon that is nearest to a third of the whole, so that far ones weigh alike.
+_SEEN = """
+    WITH ends AS (
+        SELECT *, max(horizon) OVER (PARTITION BY origin) AS days FROM cohort_misses
+    ),
+    nears AS (
+        SELECT *, row_number() OVER (PARTITION BY origin, cohort ORDER BY abs(3 * horizon - days), horizon) AS place
+        FROM ends
+        WHERE horizon < days
+    )
+    SELECT dense_rank() OVER (ORDER BY w.origin) AS origin, w.cohort, w.days, n.horizon AS near,
+           w.expected AS expected_whole, w.happened AS happened_whole, w.chance AS chance_whole,
+           n.expected AS expected_near, n.happened AS happened_near, n.chance AS chance_near,
+           w.expected - n.expected AS expected_far, w.happened - n.happened AS happened_far,
+           sqrt(greatest(w.chance * w.chance - n.chance * n.chance, w.happened - n.happened, 0)) AS chance_far
+    FROM ends AS w
+    LEFT JOIN nears AS n ON n.origin = w.origin AND n.cohort = w.cohort AND n.place = 1
+    WHERE w.horizon = w.days
+    ORDER BY w.origin, w.cohort
+"""
 
 
 @dataclass(frozen=True)
@@ -72,13 +97,37 @@ class Misses:
         return spread
 
 
+@dataclass(frozen=True)
+class CohortMisses:
+    """By how much cohorts may be off.
+
+    Parameters
+    ----------
+    level : Misses
+        Over a whole horizon.
+    tilt : Misses
+        On its far days more than on its near ones: from the middle of these to the middle of those, half a horizon on.
+    days : int
+        Of the horizon.
+    """
+
+    level: Misses
+    tilt: Misses
+    days: int
+
+
 def no_misses() -> Misses:
     """Where nothing was seen, nothing is known."""
     number = len(COHORTS)
     return Misses(np.ones(1), np.zeros((1, number)), np.zeros((1, number, number)))
 
 
-def estimate_misses(engine: Engine, rhythm: Rhythm) -> Misses:
+def never_off() -> CohortMisses:
+    """Cohorts that buy as is expected of them."""
+    return CohortMisses(no_misses(), no_misses(), 1)
+
+
+def estimate_misses(engine: Engine, rhythm: Rhythm) -> CohortMisses:
     """Learn how far off room 06 may be from how far off it was.
 
     Parameters
@@ -88,18 +137,32 @@ def estimate_misses(engine: Engine, rhythm: Rhythm) -> Misses:
     rhythm : Rhythm
         Of which the population's part in an expectation is taken.
     """
-    seen = engine.frame(
-        "SELECT dense_rank() OVER (ORDER BY origin, horizon) AS origin, cohort, expected, happened, chance "
-        "FROM cohort_misses ORDER BY origin, cohort"
-    )
+    seen = engine.frame(_SEEN)
     if seen.empty:
-        return no_misses()
-    expected, happened = (seen[name].to_numpy(float) for name in ("expected", "happened"))
-    off = np.log1p(happened) - np.log1p(expected)
-    noise = np.square(seen["chance"].to_numpy(float) / np.maximum((expected + happened) / 2, 1.0))
-    cohort = np.array([list(COHORTS.values()).index(name) for name in seen["cohort"]])
+        return never_off()
     weight = rhythm.r / (rhythm.r + rhythm.k * np.array(list(COHORTS), float))
-    return condition(off, noise, seen["origin"].to_numpy(np.int64), cohort, weight)
+    level = condition(*_measure(seen, "whole"), *_place(seen), weight)
+    days, tilted = int(seen["days"].max()), seen[seen["near"].notna()]
+    if tilted.empty:
+        return CohortMisses(level, no_misses(), days)
+    near, near_noise = _measure(tilted, "near")
+    far, far_noise = _measure(tilted, "far")
+    longer = days / tilted["days"].to_numpy(float)
+    noise = (near_noise + far_noise) * np.square(longer)
+    return CohortMisses(level, condition((far - near) * longer, noise, *_place(tilted), weight), days)
+
+
+def _measure(seen: pd.DataFrame, part: str) -> tuple[Floats, Floats]:
+    """By how much cohorts were off in some part of the horizon, in logarithms, and its variance by chance."""
+    expected, happened, chance = (
+        seen[f"{name}{part}"].to_numpy(float) for name in ("expected_", "happened_", "chance_")
+    )
+    return np.log1p(happened) - np.log1p(expected), np.square(chance / np.maximum((expected + happened) / 2, 1.0))
+
+
+def _place(seen: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    cohort = np.array([list(COHORTS.values()).index(name) for name in seen["cohort"]])
+    return seen["origin"].to_numpy(np.int64), cohort
 
 
 def condition(
@@ -134,13 +197,32 @@ def condition(
     return Misses(chances / chances.sum(), level[:, :, 0], root)
 
 
-def draw_misses(misses: Misses, seed: int, replicate: int) -> Floats:
+def draw_levels(misses: CohortMisses, seed: int, replicate: int) -> Floats:
     """Draw by which factor each cohort buys more or less than expected in one replicate: on average, by its level."""
+    return np.exp(_draw(misses.level, seed, replicate, MISS))
+
+
+def draw_tilts(misses: CohortMisses, days: int, seed: int, replicate: int) -> Floats:
+    """Draw by which factor each cohort buys more or less on each day ahead; 1 on average over the horizon.
+
+    Returns
+    -------
+    ndarray, cohorts × days
+    """
+    middle = misses.days / 2
+    ahead = np.minimum((np.arange(max(days, misses.days)) + 0.5 - middle) / middle, 1.0)
+    tilt = np.exp(_draw(misses.tilt, seed, replicate, TILT)[:, None] * ahead)
+    factor: Floats = tilt / tilt[:, : misses.days].mean(axis=1, keepdims=True)
+    return factor[:, :days]
+
+
+def _draw(misses: Misses, seed: int, replicate: int, stream: int) -> Floats:
+    """Draw a logarithm for each cohort, of which the exponential is on average that of its level."""
     number = misses.level.shape[1]
-    uniform = draw_uniforms(derive_keys(replicate_key(seed, replicate), np.arange(number + 1, dtype=np.uint64)), MISS)
+    uniform = draw_uniforms(derive_keys(replicate_key(seed, replicate), np.arange(number + 1, dtype=np.uint64)), stream)
     which = min(int(np.searchsorted(np.cumsum(misses.chances), uniform[-1])), len(misses.chances) - 1)
     root = misses.root[which]
     off = misses.level[which] + root @ ndtri(uniform[:-1]) - np.square(root).sum(axis=1) / 2
     most = np.log(MOST_OFF)
-    factor: Floats = np.exp(np.clip(off, -most, most))
-    return factor
+    drawn: Floats = np.clip(off, -most, most)
+    return drawn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -49,11 +49,29 @@ class Party:
     cohort: NDArray[np.int64]
     members: dict[str, tuple[Records, Records]]
 
+    def split(self) -> Iterator[Party]:
+        """Each cohort of it."""
+        last = self.last - len(self.cohort)
+        for cohort in np.unique(self.cohort):
+            own = self.cohort == cohort
+            last += int(own.sum())
+            yield replace(
+                self,
+                last=last,
+                people=self.people[own],
+                keys=self.keys[own],
+                history=self.history[own],
+                factor=self.factor[own],
+                pace=self.pace[own],
+                cohort=self.cohort[own],
+                members={name: (members[own], contacts) for name, (members, contacts) in self.members.items()},
+            )
+
 
 def invite(
     engine: Engine, everybody: PeopleTable, rhythm: Rhythm, scenarios: Sequence[Scenario | None]
 ) -> Iterator[Party]:
-    """Read the customers chunk by chunk.
+    """Read the customers chunk by chunk, and of each one cohort after the other.
 
     Parameters
     ----------
@@ -66,7 +84,7 @@ def invite(
         None: nobody is contacted.
     """
     for chunk in read_chunks(engine, everybody):
-        yield invite_chunk(engine, everybody, rhythm, scenarios, chunk)
+        yield from invite_chunk(engine, everybody, rhythm, scenarios, chunk).split()
 
 
 def invite_chunk(

@@ -20,7 +20,7 @@ from crmlib.campaign.chance import derive_keys, replicate_key
 from crmlib.campaign.encoding import EncodedPlan, Rations, communication_keys, encode_plan, encode_silence
 from crmlib.campaign.kernel import simulate_chunk
 from crmlib.campaign.members import gather_members, restrict_members
-from crmlib.campaign.misses import Misses, draw_misses, no_misses
+from crmlib.campaign.misses import CohortMisses, draw_levels, draw_tilts, never_off
 from crmlib.campaign.outcomes import NO_CONTACT, Outcome, Simulation
 from crmlib.campaign.parties import Party, invite, name_plan
 from crmlib.campaign.people import PeopleTable, sample_people
@@ -60,7 +60,7 @@ class World:
     seed : int
     threads : int
         Replicates at a time.
-    misses : Misses
+    misses : CohortMisses
         How far off room 06 may be.
     """
 
@@ -71,7 +71,7 @@ class World:
     stages: StageSettings
     seed: int
     threads: int = 2
-    misses: Misses = field(default_factory=no_misses)
+    misses: CohortMisses = field(default_factory=never_off)
 
     def simulate(
         self, scenarios: Sequence[Scenario], replicates: int, progress: Callable[[str], None] | None = None
@@ -103,7 +103,7 @@ def simulate_plans(
     seed: int,
     replicates: int = 20,
     threads: int = 2,
-    misses: Misses | None = None,
+    misses: CohortMisses | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Simulation:
     """Simulate plans, and that nobody is contacted.
@@ -123,7 +123,7 @@ def simulate_plans(
         Times the whole is simulated.
     threads : int
         Replicates at a time.
-    misses : Misses, optional
+    misses : CohortMisses, optional
         How far off room 06 may be; None: nothing is known of it.
     progress : callable, optional
         Told a sentence after every chunk of customers.
@@ -134,7 +134,7 @@ def simulate_plans(
         Equal for equal inputs and seed, however many threads and customers at a time.
     """
     drawn = [draw_parameters(rhythm, seed, replicate) for replicate in range(replicates)]
-    world = World(engine, everybody, horizon, rhythm, stages, seed, threads, misses or no_misses())
+    world = World(engine, everybody, horizon, rhythm, stages, seed, threads, misses or never_off())
     _tabulate_stage_days(world)
     for scenario in scenarios:
         gather_members(engine, scenario.plan, everybody)
@@ -146,7 +146,7 @@ def simulate_plans(
 
 @dataclass(frozen=True)
 class _Tally:
-    """What happened to a chunk of customers under one plan in one replicate."""
+    """What happened to a party under one plan in one replicate."""
 
     counts: Records
     totals: Records
@@ -282,16 +282,19 @@ def _encode(
 def _follow_party(
     world: World, replicate: int, parameters: Rhythm, party: Party, plans: Mapping[str, EncodedPlan]
 ) -> list[_Tally]:
-    """Follow a chunk of customers in one replicate, under each plan."""
+    """Follow customers of one cohort in one replicate, under each plan."""
+    cohort = party.cohort[0]
+    tilt = draw_tilts(world.misses, len(world.horizon.season), world.seed, replicate)[cohort]
     draws = draw_customers(
         parameters,
         party.history,
         party.factor,
-        party.pace * draw_misses(world.misses, world.seed, replicate)[party.cohort],
+        party.pace * draw_levels(world.misses, world.seed, replicate)[cohort],
         derive_keys(replicate_key(world.seed, replicate), party.keys),
     )
     tallies = []
-    for name, plan in plans.items():
+    for name, bare in plans.items():
+        plan = bare.in_season(bare.days["season"] * tilt)
         members, contacts = party.members[name]
         tally = _Tally(
             np.zeros(len(world.horizon.season), DAY_COUNT),

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from crmlib.campaign.comparison import DIFFERENCE
-from crmlib.campaign.outcomes import NO_CONTACT
+from crmlib.campaign.comparison import DIFFERENCE, HIGH, LOW, bound_mean, measure_plans
+from crmlib.campaign.outcomes import NO_CONTACT, Simulation
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,30 @@ def tell_proposal(judged: pd.DataFrame, plan: str, proposed: str, currency: str)
     if more["low"] <= 0:
         return f"The proposal, {left}, may be no better than plan {plan}: it leaves {between} more after its cost"
     return f"The proposal, {left}, surely leaves more than plan {plan}: {between} after its cost"
+
+
+def tell_equal_cost(simulation: Simulation, plan: str, proposed: str, currency: str) -> str:
+    """Say what margin a proposal brings more than a plan with the money that the plan may spend.
+
+    Parameters
+    ----------
+    simulation : Simulation
+        Of both, in luck by which neither was chosen.
+    plan, proposed, currency : str
+    """
+    measured = measure_plans(simulation)
+    more = measured[proposed]["incremental_margin"] - measured[plan]["incremental_margin"]
+    spent, allowed = (measured[name]["cost"].mean() for name in (proposed, plan))
+    mean, low, high = bound_mean(more)
+    worst, best = np.quantile(more, (LOW, HIGH))
+    used = f"spends {spent:,.0f} of the {allowed:,.0f} {currency} that plan {plan} costs"
+    if spent > allowed:
+        used = f"spends {spent - allowed:,.0f} {currency} more than plan {plan}"
+    sure = "surely more" if low > 0 else "surely less" if high < 0 else "neither surely more nor surely less"
+    return (
+        f"The proposal {used}, and brings {sure} margin on average, before costs: {mean:+,.0f} {currency} (95 % sure: "
+        f"{low:+,.0f} to {high:+,.0f}). Any one time luck adds its own: {worst:+,.0f} to {best:+,.0f} in four of five."
+    )
 
 
 def compare_gains(comparisons: Mapping[str, pd.DataFrame], plans: Sequence[str]) -> pd.DataFrame:

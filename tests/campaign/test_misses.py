@@ -10,20 +10,25 @@ import pandas as pd
 import pytest
 
 from crmlib.behaviour.cohorts import COHORTS, place_cohorts
+from crmlib.campaign.comparison import measure_plans
 from crmlib.campaign.misses import (
     MOST_OFF,
     SPREADS,
+    CohortMisses,
     Misses,
     condition,
-    draw_misses,
+    draw_levels,
+    draw_tilts,
     estimate_misses,
+    never_off,
     no_misses,
 )
 from crmlib.campaign.posterior import Rhythm, read_rhythm
-from crmlib.campaign.scenario import make_horizon
+from crmlib.campaign.scenario import make_horizon, make_scenarios
 from crmlib.campaign.simulation import World
 from crmlib.params import StageSettings
 from tests.campaign.made_base import FIRST_DAY, gather, make_base
+from tests.campaign.made_plans import make_plan
 from tests.made_tables import make_table
 
 NAMES = list(COHORTS.values())
@@ -45,7 +50,25 @@ def show(engine, off: np.ndarray, expected: float = 40_000.0, chance: float = 20
 
 
 def estimate(engine) -> Misses:
-    return estimate_misses(engine, RHYTHM)
+    return estimate_misses(engine, RHYTHM).level
+
+
+def show_tilts(engine, tilt: np.ndarray, days: int = 91, near: int = 28) -> None:
+    """Origins × cohorts, right in sum, and off by so much more on the far days than on the near ones."""
+    rows = []
+    for place, row in enumerate(tilt):
+        for cohort, one in enumerate(row):
+            near_came, far_came = near * np.exp(-one / 2), (days - near) * np.exp(one / 2)
+            came = 40_000.0 * days / 91 * np.array([near_came, near_came + far_came]) / (near_came + far_came)
+            rows += [
+                {
+                    "origin": date(2020, 1, 1) + timedelta(days=91 * place), "cohort": NAMES[cohort],
+                    "horizon": horizon, "customers": 1_000, "expected": 40_000.0 * horizon / 91,
+                    "happened": happened, "chance": 200.0,
+                }
+                for horizon, happened in zip((near, days), came, strict=True)
+            ]  # fmt: skip
+    make_table(engine, "cohort_misses", rows)
 
 
 def test_level_and_spreads_that_were_planted_are_found(engine):
@@ -89,7 +112,7 @@ def test_what_takes_all_along_is_shared(engine):
     planted = 0.2 * random.standard_normal((12, 1))
     show(engine, np.broadcast_to(planted, (12, 4)))
     found = estimate(engine)
-    drawn = np.log([draw_misses(found, 1, replicate) for replicate in range(400)])
+    drawn = np.log([draw_levels(of_level(found), 1, replicate) for replicate in range(400)])
     assert np.corrcoef(drawn.T).min() > 0.9
     assert drawn[:, 3].std() == pytest.approx(planted.std(), rel=0.3)
 
@@ -110,7 +133,51 @@ def test_a_cohort_of_which_nothing_was_expected_and_nothing_came_is_no_error(eng
 
 def test_without_an_earlier_origin_nobody_is_off(engine):
     make_table(engine, "cohort_misses")
-    assert draw_misses(estimate(engine), 1, 1).tolist() == [1.0] * 4
+    found = estimate_misses(engine, RHYTHM)
+    assert draw_levels(found, 1, 1).tolist() == [1.0] * 4
+    assert draw_tilts(found, 120, 1, 1).tolist() == [[1.0] * 120] * 4
+
+
+def test_where_no_shorter_horizon_was_told_of_nothing_is_known_of_tilts(engine):
+    show(engine, np.array([[0.3, -0.2, 0.0, 0.0]]))
+    assert draw_tilts(estimate_misses(engine, RHYTHM), 91, 1, 1).tolist() == [[1.0] * 91] * 4
+
+
+def test_tilts_that_were_planted_are_found(engine):
+    random = np.random.default_rng(8)
+    lasting, shared = np.array([0.5, 0.2, 0.0, 0.0]), 0.05 * random.standard_normal((10, 1))
+    show_tilts(engine, lasting + shared)
+    found = estimate_misses(engine, RHYTHM)
+    assert found.days == 91
+    assert found.tilt.mean == pytest.approx(lasting, abs=0.1)
+    assert found.tilt.spread == pytest.approx(shared.std(), abs=0.08)
+    assert found.level.mean == pytest.approx(0.0, abs=0.01)
+    drawn = np.array([draw_tilts(found, 91, 1, replicate) for replicate in range(400)])
+    assert drawn.mean(axis=2) == pytest.approx(1.0)
+    halves = drawn[:, :, 28:].mean(axis=2) / drawn[:, :, :28].mean(axis=2)
+    assert np.log(halves).mean(axis=0) == pytest.approx(lasting, abs=0.1)
+
+
+def test_a_tilt_seen_within_a_shorter_horizon_is_steeper(engine):
+    show_tilts(engine, np.tile([0.2, 0.0, 0.0, 0.0], (8, 1)), days=45, near=14)
+    short = estimate_misses(engine, RHYTHM)
+    assert short.days == 45
+    show_tilts(engine, np.tile([0.2, 0.0, 0.0, 0.0], (1, 1)), days=45, near=14)
+    engine.execute("CREATE TABLE halved AS SELECT * FROM cohort_misses")
+    show_tilts(engine, np.tile([0.4, 0.0, 0.0, 0.0], (8, 1)))
+    engine.execute("INSERT INTO made_cohort_misses BY NAME SELECT * REPLACE (DATE '2019-01-01' AS origin) FROM halved")
+    both = estimate_misses(engine, RHYTHM)
+    assert both.tilt.mean == pytest.approx([0.4, 0.0, 0.0, 0.0], abs=0.03)  # 0.2 within half as many days
+    assert both.tilt.spread[0] < 0.1
+
+
+def test_a_tilt_stays_as_it_is_beyond_the_horizon():
+    tilted = CohortMisses(no_misses(), alike(np.array([0.4, 0.0, 0.0, 0.0]), 0.0), 91)
+    drawn = draw_tilts(tilted, 182, 1, 1)
+    assert (np.diff(drawn[0][:91]) > 0).all()
+    assert drawn[0][91:] == pytest.approx(drawn[0][90], rel=0.01)
+    assert drawn[1:].tolist() == [[1.0] * 182] * 3
+    assert np.array_equal(draw_tilts(tilted, 40, 1, 1), drawn[:, :40])
 
 
 def test_what_will_come_lies_inside_as_often_as_said():
@@ -135,13 +202,17 @@ def alike(level: np.ndarray, spread: float) -> Misses:
     return Misses(np.ones(1), level[None], spread * np.eye(4)[None])
 
 
+def of_level(level: Misses) -> CohortMisses:
+    return CohortMisses(level, no_misses(), 91)
+
+
 def test_draws_are_on_average_the_level_and_alike_whenever_they_are_drawn():
     misses = alike(np.log([2.0, 1.0, 1.0, 1.0]), 0.2)
-    drawn = np.array([draw_misses(misses, 3, replicate) for replicate in range(4_000)])
+    drawn = np.array([draw_levels(of_level(misses), 3, replicate) for replicate in range(4_000)])
     assert drawn.mean(axis=0) == pytest.approx([2.0, 1.0, 1.0, 1.0], rel=0.02)
     assert np.log(drawn).std(axis=0) == pytest.approx(0.2, rel=0.05)
-    assert np.array_equal(draw_misses(misses, 3, 9), drawn[9])
-    wild = np.array([draw_misses(alike(np.zeros(4), 2.0), 3, one) for one in range(100)])
+    assert np.array_equal(draw_levels(of_level(misses), 3, 9), drawn[9])
+    wild = np.array([draw_levels(of_level(alike(np.zeros(4), 2.0)), 3, one) for one in range(100)])
     assert wild.min() == pytest.approx(1 / MOST_OFF)
     assert wild.max() == pytest.approx(MOST_OFF)
 
@@ -155,12 +226,35 @@ def test_purchases_go_with_the_level_and_stray_with_the_spread(engine):
     everybody, horizon = gather(engine), make_horizon(FIRST_DAY, np.ones(56))
     world = World(engine, everybody, horizon, read_rhythm(engine), StageSettings(), 7)
 
-    def purchases(misses: Misses) -> np.ndarray:
-        return replace(world, misses=misses).simulate([], 40).without.counts["purchases"].sum(axis=1)
+    def follow(misses: CohortMisses) -> np.ndarray:
+        return replace(world, misses=misses).simulate([], 40).without.counts["purchases"]
 
-    plain = purchases(no_misses())
+    def purchases(level: Misses) -> np.ndarray:
+        return follow(of_level(level)).sum(axis=1)
+
+    plain = follow(never_off()).sum(axis=1)
     level = np.where(np.arange(4) == 2, np.log(1.5), 0.0)  # all of them have bought on eleven days
     assert purchases(alike(level, 0.0)).mean() == pytest.approx(1.5 * plain.mean(), rel=0.03)
     strayed = purchases(alike(np.zeros(4), 0.3))
     assert strayed.std() > 2 * plain.std()
     assert strayed.mean() == pytest.approx(plain.mean(), rel=0.15)
+    tilted = follow(CohortMisses(no_misses(), alike(np.full(4, 0.8), 0.0), 56))
+    assert tilted.sum() == pytest.approx(plain.sum(), rel=0.02)
+    assert tilted[:, 28:].sum() / tilted[:, :28].sum() > 1.3
+
+
+def test_plans_meet_the_same_tilt_so_that_their_difference_stays_sharp(engine):
+    make_base(engine, 400)
+    everybody, horizon = gather(engine), make_horizon(FIRST_DAY, np.ones(56))
+    wild = CohortMisses(alike(np.zeros(4), 0.4), alike(np.zeros(4), 0.4), 56)
+    world = World(engine, everybody, horizon, read_rhythm(engine), StageSettings(), 7, misses=wild)
+    leaflet = {"id": "leaflet", "response": {"lift": 0.4, "window": "14d"}, "cooldown": "1d"}
+    plans = [make_plan(leaflet), make_plan(leaflet, caps=[{"scope": "global", "max": 1, "days": 28}])]
+    plans = [
+        one.model_copy(update={"plan": one.plan.model_copy(update={"id": f"p{i}"})}) for i, one in enumerate(plans)
+    ]
+    measured = measure_plans(world.simulate(make_scenarios(engine, plans), 30))
+    busy, calm = (measured[name]["purchases"] for name in ("p0", "p1"))
+    apart = busy - np.roll(calm, 1)  # as if each plan met its own luck
+    assert (busy - calm).std() < 0.4 * apart.std()
+    assert (busy > calm).all()
