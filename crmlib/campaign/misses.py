@@ -12,8 +12,9 @@ At an earlier origin o cohort c bought exp(y) times what had been expected of it
 
 What a model knows of a customer without his own purchases is its population's; that it is off there weighs by
 w = r / (r + k x), the part that the population has in the expectation of a customer with x repeat purchases. All is
-normal. The same is thought of the tilt: by how much more a cohort was off on the far days of a horizon than on the near
-ones. It is laid on as a straight line through the horizon, that leaves the sum as it is, and stays beyond it.
+normal. Seen are the near days of a horizon. The same is thought of the tilt: by how much more a cohort was off on the
+far days than on the near ones. It is none on the first days, grows as a straight line through the middle of the far
+ones up to the end of the horizon, and stays beyond it: what wanders is sure of tomorrow, and not of the next quarter.
 
 A few origins tell little of the three spreads, so they are not estimated but drawn from their posterior; before
 anything was seen each step of their logarithms is as likely as any other, and none at all, too.
@@ -43,7 +44,7 @@ SPREADS = np.concatenate([[0.0], np.geomspace(0.005, 1.0, 13)])
 #: Largest factor, either way, by which a cohort may be off.
 MOST_OFF = 3.0
 
-# The near days are those of the shorter horizon that is nearest to a third of the whole, so that far ones weigh alike.
+# The near days are those of the horizon that is nearest to a third of the longest, so that far ones weigh alike.
 _SEEN = """
     WITH ends AS (
         SELECT *, max(horizon) OVER (PARTITION BY origin) AS days FROM cohort_misses
@@ -51,17 +52,15 @@ _SEEN = """
     nears AS (
         SELECT *, row_number() OVER (PARTITION BY origin, cohort ORDER BY abs(3 * horizon - days), horizon) AS place
         FROM ends
-        WHERE horizon < days
     )
-    SELECT dense_rank() OVER (ORDER BY w.origin) AS origin, w.cohort, w.days, n.horizon AS near,
-           w.expected AS expected_whole, w.happened AS happened_whole, w.chance AS chance_whole,
+    SELECT dense_rank() OVER (ORDER BY n.origin) AS origin, n.cohort, n.days, n.horizon AS near,
            n.expected AS expected_near, n.happened AS happened_near, n.chance AS chance_near,
            w.expected - n.expected AS expected_far, w.happened - n.happened AS happened_far,
            sqrt(greatest(w.chance * w.chance - n.chance * n.chance, w.happened - n.happened, 0)) AS chance_far
-    FROM ends AS w
-    LEFT JOIN nears AS n ON n.origin = w.origin AND n.cohort = w.cohort AND n.place = 1
-    WHERE w.horizon = w.days
-    ORDER BY w.origin, w.cohort
+    FROM nears AS n
+    JOIN ends AS w ON w.origin = n.origin AND w.cohort = n.cohort AND w.horizon = w.days
+    WHERE n.place = 1
+    ORDER BY n.origin, n.cohort
 """
 
 
@@ -104,16 +103,17 @@ class CohortMisses:
     Parameters
     ----------
     level : Misses
-        Over a whole horizon.
+        On the near days of a horizon.
     tilt : Misses
-        On its far days more than on its near ones: from the middle of these to the middle of those, half a horizon on.
-    days : int
-        Of the horizon.
+        On its far days more than on those.
+    near, days : float
+        How many days are near, and how many the horizon has.
     """
 
     level: Misses
     tilt: Misses
-    days: int
+    near: float
+    days: float
 
 
 def no_misses() -> Misses:
@@ -124,7 +124,7 @@ def no_misses() -> Misses:
 
 def never_off() -> CohortMisses:
     """Cohorts that buy as is expected of them."""
-    return CohortMisses(no_misses(), no_misses(), 1)
+    return CohortMisses(no_misses(), no_misses(), 0.0, 1.0)
 
 
 def estimate_misses(engine: Engine, rhythm: Rhythm) -> CohortMisses:
@@ -141,15 +141,16 @@ def estimate_misses(engine: Engine, rhythm: Rhythm) -> CohortMisses:
     if seen.empty:
         return never_off()
     weight = rhythm.r / (rhythm.r + rhythm.k * np.array(list(COHORTS), float))
-    level = condition(*_measure(seen, "whole"), *_place(seen), weight)
-    days, tilted = int(seen["days"].max()), seen[seen["near"].notna()]
+    level = condition(*_measure(seen, "near"), *_place(seen), weight)
+    tilted, longest = seen[seen["near"] < seen["days"]], seen.sort_values("days").iloc[-1]
     if tilted.empty:
-        return CohortMisses(level, no_misses(), days)
+        return CohortMisses(level, no_misses(), float(longest["near"]), float(longest["days"]))
     near, near_noise = _measure(tilted, "near")
     far, far_noise = _measure(tilted, "far")
-    longer = days / tilted["days"].to_numpy(float)
+    longer = longest["days"] / tilted["days"].to_numpy(float)
     noise = (near_noise + far_noise) * np.square(longer)
-    return CohortMisses(level, condition((far - near) * longer, noise, *_place(tilted), weight), days)
+    tilt = condition((far - near) * longer, noise, *_place(tilted), weight)
+    return CohortMisses(level, tilt, float(longest["near"]), float(longest["days"]))
 
 
 def _measure(seen: pd.DataFrame, part: str) -> tuple[Floats, Floats]:
@@ -199,30 +200,33 @@ def condition(
 
 def draw_levels(misses: CohortMisses, seed: int, replicate: int) -> Floats:
     """Draw by which factor each cohort buys more or less than expected in one replicate: on average, by its level."""
-    return np.exp(_draw(misses.level, seed, replicate, MISS))
+    mean, stray, variance = _draw(misses.level, seed, replicate, MISS)
+    return _bound(mean + stray - variance / 2)
 
 
 def draw_tilts(misses: CohortMisses, days: int, seed: int, replicate: int) -> Floats:
-    """Draw by which factor each cohort buys more or less on each day ahead; 1 on average over the horizon.
+    """Draw by which factor each cohort buys more or less on each day ahead than on the near days.
 
     Returns
     -------
     ndarray, cohorts × days
     """
-    middle = misses.days / 2
-    ahead = np.minimum((np.arange(max(days, misses.days)) + 0.5 - middle) / middle, 1.0)
-    tilt = np.exp(_draw(misses.tilt, seed, replicate, TILT)[:, None] * ahead)
-    factor: Floats = tilt / tilt[:, : misses.days].mean(axis=1, keepdims=True)
-    return factor[:, :days]
+    mean, stray, variance = (part[:, None] for part in _draw(misses.tilt, seed, replicate, TILT))
+    middle = misses.days / 2  # as far as the middle of the far days lies from that of the near ones
+    ahead = np.clip((np.minimum(np.arange(days) + 0.5, misses.days) - misses.near / 2) / middle, 0.0, None)
+    return _bound((mean + stray) * ahead - variance * np.square(ahead) / 2)
 
 
-def _draw(misses: Misses, seed: int, replicate: int, stream: int) -> Floats:
-    """Draw a logarithm for each cohort, of which the exponential is on average that of its level."""
+def _bound(off: Floats) -> Floats:
+    most = np.log(MOST_OFF)
+    factor: Floats = np.exp(np.clip(off, -most, most))
+    return factor
+
+
+def _draw(misses: Misses, seed: int, replicate: int, stream: int) -> tuple[Floats, Floats, Floats]:
+    """Draw a logarithm for each cohort: its mean, by how much it strays from it, and the variance of that."""
     number = misses.level.shape[1]
     uniform = draw_uniforms(derive_keys(replicate_key(seed, replicate), np.arange(number + 1, dtype=np.uint64)), stream)
     which = min(int(np.searchsorted(np.cumsum(misses.chances), uniform[-1])), len(misses.chances) - 1)
     root = misses.root[which]
-    off = misses.level[which] + root @ ndtri(uniform[:-1]) - np.square(root).sum(axis=1) / 2
-    most = np.log(MOST_OFF)
-    drawn: Floats = np.clip(off, -most, most)
-    return drawn
+    return misses.level[which], root @ ndtri(uniform[:-1]), np.square(root).sum(axis=1)

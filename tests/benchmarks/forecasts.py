@@ -29,7 +29,7 @@ from tests.benchmarks.plan_world import ROOT, open_world, run_params
 
 WEEKS = 13
 REPLICATES = 60
-CASES = {"demo": (date(2026, 11, 1), 6), "complete_journey": (date(2017, 12, 31), 3)}
+CASES = {"demo": (date(2026, 11, 1), 6), "complete_journey": (date(2017, 12, 31), 3), "cdnow": (date(1998, 6, 30), 4)}
 
 
 def list_origins(name: str) -> list[date]:

@@ -151,9 +151,9 @@ def test_tilts_that_were_planted_are_found(engine):
     assert found.days == 91
     assert found.tilt.mean == pytest.approx(lasting, abs=0.1)
     assert found.tilt.spread == pytest.approx(shared.std(), abs=0.08)
-    assert found.level.mean == pytest.approx(0.0, abs=0.01)
+    assert found.level.mean == pytest.approx(-0.7 * lasting, abs=0.1)  # what came of the whole was as expected
+    assert found.near == 28
     drawn = np.array([draw_tilts(found, 91, 1, replicate) for replicate in range(400)])
-    assert drawn.mean(axis=2) == pytest.approx(1.0)
     halves = drawn[:, :, 28:].mean(axis=2) / drawn[:, :, :28].mean(axis=2)
     assert np.log(halves).mean(axis=0) == pytest.approx(lasting, abs=0.1)
 
@@ -172,9 +172,11 @@ def test_a_tilt_seen_within_a_shorter_horizon_is_steeper(engine):
 
 
 def test_a_tilt_stays_as_it_is_beyond_the_horizon():
-    tilted = CohortMisses(no_misses(), alike(np.array([0.4, 0.0, 0.0, 0.0]), 0.0), 91)
+    tilted = CohortMisses(no_misses(), alike(np.array([0.4, 0.0, 0.0, 0.0]), 0.0), 28, 91)
     drawn = draw_tilts(tilted, 182, 1, 1)
-    assert (np.diff(drawn[0][:91]) > 0).all()
+    assert drawn[0][:14].tolist() == [1.0] * 14
+    assert (np.diff(drawn[0][14:91]) > 0).all()
+    assert drawn[0][59] == pytest.approx(np.exp(0.4))  # the middle of the far days
     assert drawn[0][91:] == pytest.approx(drawn[0][90], rel=0.01)
     assert drawn[1:].tolist() == [[1.0] * 182] * 3
     assert np.array_equal(draw_tilts(tilted, 40, 1, 1), drawn[:, :40])
@@ -203,7 +205,7 @@ def alike(level: np.ndarray, spread: float) -> Misses:
 
 
 def of_level(level: Misses) -> CohortMisses:
-    return CohortMisses(level, no_misses(), 91)
+    return CohortMisses(level, no_misses(), 28, 91)
 
 
 def test_draws_are_on_average_the_level_and_alike_whenever_they_are_drawn():
@@ -238,15 +240,24 @@ def test_purchases_go_with_the_level_and_stray_with_the_spread(engine):
     strayed = purchases(alike(np.zeros(4), 0.3))
     assert strayed.std() > 2 * plain.std()
     assert strayed.mean() == pytest.approx(plain.mean(), rel=0.15)
-    tilted = follow(CohortMisses(no_misses(), alike(np.full(4, 0.8), 0.0), 56))
-    assert tilted.sum() == pytest.approx(plain.sum(), rel=0.02)
-    assert tilted[:, 28:].sum() / tilted[:, :28].sum() > 1.3
+    tilted = follow(CohortMisses(no_misses(), alike(np.full(4, 0.5), 0.0), 14, 56))
+    untilted = follow(never_off())
+    assert tilted[:, :7].sum() == pytest.approx(untilted[:, :7].sum())
+    assert tilted[:, 28:42].sum() / untilted[:, 28:42].sum() == pytest.approx(np.exp(0.5), rel=0.1)
+
+
+def test_a_tilt_is_on_average_its_level_on_every_day_and_strays_more_the_further_ahead():
+    strays = CohortMisses(no_misses(), alike(np.full(4, 0.2), 0.3), 28, 91)
+    drawn = np.array([draw_tilts(strays, 120, 5, replicate) for replicate in range(3_000)])
+    told = np.log(drawn.mean(axis=0)[:, [0, 59, 119]])
+    assert told == pytest.approx(np.tile([0.0, 0.2, 0.2 * 77 / 45.5], (4, 1)), abs=0.04)
+    assert (np.diff(drawn.std(axis=0)[:, ::30]) > 0).all()
 
 
 def test_plans_meet_the_same_tilt_so_that_their_difference_stays_sharp(engine):
     make_base(engine, 400)
     everybody, horizon = gather(engine), make_horizon(FIRST_DAY, np.ones(56))
-    wild = CohortMisses(alike(np.zeros(4), 0.4), alike(np.zeros(4), 0.4), 56)
+    wild = CohortMisses(alike(np.zeros(4), 0.4), alike(np.zeros(4), 0.4), 14, 56)
     world = World(engine, everybody, horizon, read_rhythm(engine), StageSettings(), 7, misses=wild)
     leaflet = {"id": "leaflet", "response": {"lift": 0.4, "window": "14d"}, "cooldown": "1d"}
     plans = [make_plan(leaflet), make_plan(leaflet, caps=[{"scope": "global", "max": 1, "days": 28}])]
@@ -258,3 +269,45 @@ def test_plans_meet_the_same_tilt_so_that_their_difference_stays_sharp(engine):
     apart = busy - np.roll(calm, 1)  # as if each plan met its own luck
     assert (busy - calm).std() < 0.4 * apart.std()
     assert (busy > calm).all()
+
+
+def judge_weeks(engine, drift: float, season: float, origins: int = 4, worlds: int = 25) -> np.ndarray:
+    """How often purchases of near and far weeks lay inside 80 %, where a base drifts or has a season nobody knows."""
+    random, near, expected, chance = np.random.default_rng(11), 4, 2_000.0, 0.03
+    inside = []
+    for _ in range(worlds):
+        quarters = []
+        turn = random.random()
+        for origin in range(origins + 1):
+            week = np.arange(13 * origin, 13 * (origin + 1))
+            of_year = season * np.sin(2 * np.pi * (week / 52 + turn))
+            of_year -= season * np.sin(2 * np.pi * ((week[0] - 6.5) / 52 + turn))  # beside the quarter before
+            walk = np.cumsum(drift * random.standard_normal((4, 13)), axis=1)
+            quarters.append(expected * np.exp(of_year + walk + chance * random.standard_normal((4, 13))))
+        rows = [
+            {
+                "origin": date(2020, 1, 1) + timedelta(days=91 * origin), "cohort": NAMES[cohort], "horizon": 7 * weeks,
+                "customers": 1_000, "expected": expected * weeks, "happened": came[cohort, :weeks].sum(),
+                "chance": chance * expected * weeks**0.5,
+            }
+            for origin, came in enumerate(quarters[:-1])
+            for cohort in range(4)
+            for weeks in (near, 13)
+        ]  # fmt: skip
+        make_table(engine, "cohort_misses", rows)
+        found = estimate_misses(engine, RHYTHM)
+        drawn = [
+            draw_levels(found, 3, one)[:, None] * draw_tilts(found, 91, 3, one)[:, 3::7] for one in range(150)
+        ] * np.exp(chance * random.standard_normal((150, 4, 13)))
+        low, high = np.quantile(expected * drawn, (0.1, 0.9), axis=0)
+        inside.append((low <= quarters[-1]) & (quarters[-1] <= high))
+    by_week = np.mean(inside, axis=(0, 1))
+    return np.array([by_week[:near].mean(), by_week[near:].mean()])
+
+
+@pytest.mark.parametrize(
+    ("drift", "season"),
+    [(0.0, 0.0), (0.03, 0.1), *(pytest.param(*one, marks=pytest.mark.full) for one in ((0.03, 0.0), (0.0, 0.15)))],
+)
+def test_weeks_near_and_far_lie_inside_as_often_as_said_whatever_a_base_does(engine, drift, season):
+    assert judge_weeks(engine, drift, season) == pytest.approx(0.8, abs=0.08)
