@@ -2,13 +2,14 @@
 
 At an earlier origin o cohort c bought exp(y) times what had been expected of it:
 
-    y(o, c) = w(c) b(c) + s(o) + w(c) e(o, c) + chance
+    y(o, c) = w(c) b(c) + s(o) + w(c) e(o, c) + unrest(o) + chance
 
 - b, of spread `lasting`, is how far the model is off for a cohort at every origin: what is known of it corrects the
   forecast, as far as origins agree;
 - s, of spread `shared`, takes all cohorts of an origin along;
 - e, of spread `passing`, is a cohort's own at one origin;
-- chance is that of single customers, whose variance is known.
+- unrest is that of single weeks, which is no cohort's; its variance is known, and it is drawn apart (`draw_unrest`);
+- chance is that of single customers, whose variance is known, too.
 
 What a model knows of a customer without his own purchases is its population's; that it is off there weighs by
 w = r / (r + k x), the part that the population has in the expectation of a customer with x repeat purchases. All is
@@ -37,6 +38,7 @@ from crmlib.behaviour.cohorts import COHORTS
 from crmlib.behaviour.integrals import Floats
 from crmlib.campaign.chance import MISS, TILT, derive_keys, draw_uniforms, replicate_key
 from crmlib.campaign.posterior import Rhythm
+from crmlib.campaign.season import WEEK
 from crmlib.engine import Engine
 
 #: Spreads that are looked at, from none to a factor of e.
@@ -127,7 +129,7 @@ def never_off() -> CohortMisses:
     return CohortMisses(no_misses(), no_misses(), 0.0, 1.0)
 
 
-def estimate_misses(engine: Engine, rhythm: Rhythm) -> CohortMisses:
+def estimate_misses(engine: Engine, rhythm: Rhythm, unrest: float = 0.0) -> CohortMisses:
     """Learn how far off room 06 may be from how far off it was.
 
     Parameters
@@ -136,12 +138,15 @@ def estimate_misses(engine: Engine, rhythm: Rhythm) -> CohortMisses:
         Holds `cohort_misses`.
     rhythm : Rhythm
         Of which the population's part in an expectation is taken.
+    unrest : float
+        Of `estimate_unrest`.
     """
     seen = engine.frame(_SEEN)
     if seen.empty:
         return never_off()
     weight = rhythm.r / (rhythm.r + rhythm.k * np.array(list(COHORTS), float))
-    level = condition(*_measure(seen, "near"), *_place(seen), weight)
+    weekly = unrest**2 * WEEK
+    level = condition(*_measure(seen, "near"), weekly / seen["near"].to_numpy(float), *_place(seen), weight)
     tilted, longest = seen[seen["near"] < seen["days"]], seen.sort_values("days").iloc[-1]
     if tilted.empty:
         return CohortMisses(level, no_misses(), float(longest["near"]), float(longest["days"]))
@@ -149,7 +154,9 @@ def estimate_misses(engine: Engine, rhythm: Rhythm) -> CohortMisses:
     far, far_noise = _measure(tilted, "far")
     longer = longest["days"] / tilted["days"].to_numpy(float)
     noise = (near_noise + far_noise) * np.square(longer)
-    tilt = condition((far - near) * longer, noise, *_place(tilted), weight)
+    days_near, days_far = (part.to_numpy(float) for part in (tilted["near"], tilted["days"] - tilted["near"]))
+    of_weeks = weekly * (1 / days_near + 1 / days_far) * np.square(longer)
+    tilt = condition((far - near) * longer, noise, of_weeks, *_place(tilted), weight)
     return CohortMisses(level, tilt, float(longest["near"]), float(longest["days"]))
 
 
@@ -167,7 +174,7 @@ def _place(seen: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def condition(
-    off: Floats, noise: Floats, origin: NDArray[np.int64], cohort: NDArray[np.int64], weight: Floats
+    off: Floats, noise: Floats, unrest: Floats, origin: NDArray[np.int64], cohort: NDArray[np.int64], weight: Floats
 ) -> Misses:
     """What may come of each cohort at one more origin, given what was seen.
 
@@ -175,6 +182,8 @@ def condition(
     ----------
     off, noise : ndarray
         Seen, and its variance by chance.
+    unrest : ndarray
+        Its variance by the unrest of weeks, which all cohorts of an origin share.
     origin, cohort : ndarray
         Of each, by number.
     weight : ndarray
@@ -185,7 +194,8 @@ def condition(
     together = (origin[:, None] == origin[None, :]) * 1.0
     spreads = np.stack(np.meshgrid(SPREADS, SPREADS, SPREADS, indexing="ij"), axis=-1).reshape(-1, 3)
     lasting, shared, passing = (np.square(column)[:, None, None] for column in spreads.T)
-    covariance = lasting * own_seen + shared * together + passing * own_seen * together + np.diag(noise + 1e-9)
+    known = unrest * together + np.diag(noise + 1e-9)
+    covariance = lasting * own_seen + shared * together + passing * own_seen * together + known
     _, logdet = np.linalg.slogdet(covariance)
     ahead = lasting * own[:, cohort]
     solved = np.linalg.solve(covariance, np.concatenate([np.broadcast_to(off[:, None], (len(spreads), len(off), 1)),

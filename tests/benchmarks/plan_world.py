@@ -50,6 +50,6 @@ def open_world(folder: Path, seed: int = 7, days: int | None = None) -> tuple[Wo
     horizon = scenario.make_horizon(first_day, usual, season.estimate_unrest(run.engine, run.as_of_date))
     stages = run.params.behaviour.stages
     rhythm = posterior.read_rhythm(run.engine)
-    missed = misses.estimate_misses(run.engine, rhythm)
+    missed = misses.estimate_misses(run.engine, rhythm, horizon.unrest)
     world = World(run.engine, everybody, horizon, rhythm, stages, seed, misses=missed)
     return world, scenario.make_scenarios(run.engine, plans)

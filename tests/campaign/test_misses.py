@@ -117,6 +117,13 @@ def test_what_takes_all_along_is_shared(engine):
     assert drawn[:, 3].std() == pytest.approx(planted.std(), rel=0.3)
 
 
+def test_what_the_unrest_of_weeks_explains_is_no_miss(engine):
+    random = np.random.default_rng(6)
+    show(engine, np.broadcast_to(0.03 * random.standard_normal((12, 1)), (12, 4)))
+    alone, beside = (estimate_misses(engine, RHYTHM, unrest).level.spread[3] for unrest in (0.0, 0.03 * 13**0.5))
+    assert beside < 0.6 * alone
+
+
 def test_a_cohort_that_never_was_seen_strays_as_the_others_let_expect(engine):
     show(engine, np.array([[0.3, -0.2], [-0.4, 0.2], [0.2, 0.1]]))
     found = estimate(engine)
@@ -192,7 +199,7 @@ def test_what_will_come_lies_inside_as_often_as_said():
         level = lasting * WEIGHT * random.standard_normal(4)
         off = level + shared * random.standard_normal((4, 1)) + passing * WEIGHT * random.standard_normal((4, 4))
         seen = off[:3].ravel() + 0.02 * random.standard_normal(12)
-        found = condition(seen, np.full(12, 0.02**2), origin, cohort, WEIGHT)
+        found = condition(seen, np.full(12, 0.02**2), np.zeros(12), origin, cohort, WEIGHT)
         which = random.choice(len(found.chances), 300, p=found.chances)
         drawn = found.level[which] + np.einsum("gij,gj->gi", found.root[which], random.standard_normal((300, 4)))
         low, high = np.quantile(drawn, (0.1, 0.9), axis=0)
