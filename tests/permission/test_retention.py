@@ -9,7 +9,7 @@ import pytest
 from crmlib.params import RetentionRule
 from crmlib.permission.retention import expire_rows, list_due_customers, summarise_retention
 from tests.made_tables import at, make_tables
-from tests.permission.test_consent import NO, YES, event
+from tests.permission.made_consents import NO, YES, event
 
 AS_OF = date(2026, 11, 1)
 RULES = [

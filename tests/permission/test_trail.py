@@ -10,7 +10,7 @@ from crmlib.errors import InputError
 from crmlib.params import PermissionSettings
 from crmlib.permission.consent import decide_permissions
 from crmlib.permission.trail import TrailDesk, trace_permissions
-from tests.permission.test_consent import NO, PENDING, YES, event, prepare, send
+from tests.permission.made_consents import NO, PENDING, YES, event, prepare, send
 
 AS_OF = date(2026, 11, 1)
 
