@@ -130,6 +130,22 @@ def test_cohorts_are_told_at_the_judged_origins_by_what_was_known_then(samples: 
     assert once.to_dict() == scores[scores["segment"] == "one purchase day"].set_index("origin")["n"].to_dict()
 
 
+def test_near_days_are_told_apart_by_the_rhythm_and_the_season(samples: list[Sample], found: Backtest) -> None:
+    told = measure_misses(found, samples, [28, 91]).set_index(["origin", "cohort"])
+    near, whole = told[told["horizon"] == 28], told[told["horizon"] == 91]
+    assert (near["happened"] <= whole["happened"]).all()
+    assert (near["expected"] / whole["expected"]).between(28 / 91 * 0.8, 0.6).all()
+    last = max((sample for sample in samples if sample.horizon_days == 91), key=lambda sample: sample.origin)
+    assert last.season is not None
+    busyness = last.season.busyness.copy()
+    busyness.iloc[:, :28], busyness.iloc[:, 28:] = 2.0, 1.0
+    share = {}
+    for name, season in (("alike", None), ("busy", replace(last.season, busyness=busyness))):
+        sums = measure_misses(found, [replace(last, season=season)], [28, 91]).groupby("horizon")["expected"].sum()
+        share[name] = sums[28] / sums[91]
+    assert share["busy"] == pytest.approx(2 * share["alike"] / (1 + share["alike"]), rel=0.02)
+
+
 def test_without_a_judged_origin_the_halved_history_tells_of_cohorts(found: Backtest, samples: list[Sample]) -> None:
     unjudged = replace(found, scores=found.scores.head(0))
     missed = measure_misses(unjudged, samples[:1], [28, 91])
