@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crmlib.behaviour.forecasts import RHYTHM
 from crmlib.behaviour.integrals import Floats
 from crmlib.errors import NothingToDo
 
@@ -60,6 +59,8 @@ def measure_misses(tested: Backtest, samples: Sequence[Sample], horizons_days: S
 
 
 def _compare(tested: Backtest, sample: Sample, horizons_days: Sequence[int]) -> list[tuple[object, ...]]:
+    from crmlib.behaviour.forecasts import RHYTHM  # with the models of lifetimes, which who reads cohorts does without
+
     try:
         counts, _ = tested.ask(tested.counts_model, sample)
         rhythm, _ = tested.ask(RHYTHM, sample)
